@@ -1,0 +1,50 @@
+// One process as the agent knows it. Owned by the ProcessTable (pipeline thread); addresses are stable while any child,
+// observation or the table holds it. Strings are copies: they outlive the record they came from.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "bpf/picket/events.h"
+
+namespace picket {
+
+struct ProcessKey {
+  uint32_t pid = 0;
+  uint64_t start_ns = 0;  // CLOCK_BOOTTIME; survives pid reuse
+  friend auto operator<=>(const ProcessKey&, const ProcessKey&) = default;
+};
+
+struct Process {
+  ProcessKey key;
+  ProcessKey parent_key;             // as told by the kernel; may name a process that is unknown
+  const Process* parent = nullptr;   // nullptr: unknown, or outside every workspace and never seen
+  uint64_t workspace_cgroup = 0;     // 0: not in a workspace
+  uint64_t exec_time_ns = 0;         // 0: forked, never exec'd since
+  uint32_t vpid = 0;
+  uint32_t session = 0, group = 0;
+  uint32_t uid = 0, ruid = 0, euid = 0, suid = 0, gid = 0, rgid = 0, loginuid = 0xffffffff;
+  uint64_t cap_effective = 0, cap_permitted = 0;
+  uint32_t mnt_ns = 0, pid_ns = 0, net_ns = 0, user_ns = 0;
+  uint64_t exe_inode = 0;
+  uint32_t exe_dev = 0;
+  uint32_t exe_nlink = 1;
+  uint8_t layer = PK_LAYER_UNKNOWN;
+  bool has_tty = false;
+  uint32_t tty_nr = 0;
+  bool exec_in = false;              // put into the workspace from outside (PK_EXEC_IN)
+  bool exited = false;
+  std::array<pk_fd, 3> fd{};         // descriptors 0..2 at the last exec, updated by PK_STDIO
+  std::string comm;                  // at most 15 bytes, the kernel's name
+  std::string exe;                   // path of the executable as the process sees it
+  std::string filename;              // as passed to exec
+  std::string interp;
+  std::string cwd;
+  std::string argv;                  // each argument ended by NUL
+
+  std::string cmdline() const;       // argv joined by blanks, without the final one
+};
+
+}  // namespace picket

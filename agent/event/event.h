@@ -1,0 +1,39 @@
+// A checked view of one kernel record. It never owns and never copies: the bytes (ring, recording, test) must outlive it.
+// Owner: whoever holds the bytes; in the agent the pipeline thread.
+// Errors: parse() refuses a bad record with a reason that the caller counts; no accessor can read outside the record.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "bpf/picket/events.h"
+
+namespace picket {
+
+enum class RecordError { none, too_short, size_mismatch, foreign_abi, unknown_type, bad_string, bad_value };
+std::string_view to_string(RecordError error);
+
+class Event {
+ public:
+  // The record must be exactly `bytes` long. Every string of the record is bounds-checked here, once, by its schema.
+  static std::optional<Event> parse(std::span<const std::byte> bytes, RecordError* why = nullptr);
+
+  const pk_header& header() const { return *header_; }
+  pk_type type() const { return static_cast<pk_type>(header_->type); }
+
+  // nullptr when the record is of another type. pk_exec serves PK_EXEC and PK_FOUND, pk_cgroup the three cgroup types.
+  template <class Record>
+  const Record* as() const;
+
+  std::string_view text(pk_str string) const;
+  std::span<const std::byte> bytes() const;
+
+ private:
+  explicit Event(const pk_header* header) : header_(header) {}
+  const pk_header* header_;
+};
+
+}  // namespace picket
