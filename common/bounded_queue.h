@@ -1,5 +1,5 @@
-// A bounded queue between two threads. Any thread may push, one thread pops. A full queue refuses and the caller counts;
-// nothing blocks the producer.
+// A bounded queue between two threads. Any thread may push, one thread pops. A full queue refuses
+// and the caller counts; nothing blocks the producer.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // The only door to time. Passed by reference; the system clock is safe from every thread.
-// Units: nanoseconds. Boot time is CLOCK_BOOTTIME, the kernel records' clock; wall time is UTC since the epoch.
+// Units: nanoseconds. Boot time is CLOCK_BOOTTIME, the kernel records' clock; wall time is UTC
+// since the epoch.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,36 @@
+// Plain HTTP for probes and scrapers: /livez, /readyz, /metrics. Own thread; the readiness text is
+// swapped in from any thread. Errors: start() says which address could not be bound and why.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace picket {
+
+class HealthServer {
+ public:
+  explicit HealthServer(std::shared_ptr<prometheus::Registry> registry);
+  ~HealthServer();
+
+  absl::Status start(const std::string& address);  // HOST:PORT; port 0 picks one, see port()
+  int port() const { return port_; }
+  void stop();
+
+  // Empty: ready. Otherwise /readyz answers 503 with this text.
+  void set_not_ready(std::string reason);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<prometheus::Registry> registry_;
+  std::mutex mutex_;
+  std::string not_ready_ = "starting";
+  int port_ = 0;
+};
+
+}  // namespace picket
