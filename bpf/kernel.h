@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The kernel structs that the probes read, written by hand: only the fields used, every offset
+ * taken from the running kernel's BTF at load (CO-RE). Where 6.1, 6.12 and 6.18 differ, a
+ * ___flavour stands beside the current form. Anything here that a kernel lacks must be asked for
+ * with bpf_core_field_exists before it is read.
+ */
+#ifndef PICKET_KERNEL_H
+#define PICKET_KERNEL_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* ---- files ---- */
+
+struct super_block {
+  __u32 s_dev;
+  unsigned long s_magic;
+};
+
+struct inode {
+  unsigned short i_mode;
+  struct super_block *i_sb;
+  unsigned long i_ino;
+  union {
+    const unsigned int i_nlink;
+    unsigned int __i_nlink;
+  };
+  __u32 i_rdev;
+  __s64 i_ctime_sec; /* 6.11 and later */
+  __u32 i_ctime_nsec;
+};
+
+struct timespec64 {
+  __s64 tv_sec;
+  long tv_nsec;
+};
+
+struct inode___timespec { /* up to 6.5 */
+  struct timespec64 i_ctime;
+};
+
+struct inode___accessor { /* 6.6 to 6.10 */
+  struct timespec64 __i_ctime;
+};
+
+struct qstr {
+  union {
+    struct {
+      __u32 hash;
+      __u32 len;
+    };
+    __u64 hash_len;
+  };
+  const unsigned char *name;
+};
+
+struct dentry {
+  struct dentry *d_parent;
+  struct qstr d_name;
+  struct super_block *d_sb;
+};
+
+struct vfsmount {
+  struct dentry *mnt_root;
+};
+
+struct mount {
+  struct mount *mnt_parent;
+  struct dentry *mnt_mountpoint;
+  struct vfsmount mnt;
+};
+
+struct path {
+  struct vfsmount *mnt;
+  struct dentry *dentry;
+};
+
+struct file {
+  struct inode *f_inode;
+  struct path f_path;
+  void *private_data;
+};
+
+struct fdtable {
+  unsigned int max_fds;
+  struct file **fd;
+};
+
+struct files_struct {
+  struct fdtable *fdt;
+};
+
+struct fs_struct {
+  struct path root;
+  struct path pwd;
+};
+
+/* ---- cgroups ---- */
+
+struct kernfs_node {
+  struct kernfs_node *__parent; /* 6.15 and later */
+  const char *name;
+  __u64 id;
+};
+
+struct kernfs_node___plain { /* before: the same pointer under its old name */
+  struct kernfs_node *parent;
+};
+
+struct cgroup_root {
+  int hierarchy_id; /* 0: the unified (v2) hierarchy */
+};
+
+struct cgroup {
+  int level;
+  struct kernfs_node *kn;
+  struct cgroup_root *root;
+};
+
+struct css_set {
+  struct cgroup *dfl_cgrp; /* the task's cgroup in the unified hierarchy */
+};
+
+struct sock_cgroup_data {
+  struct cgroup *cgroup;
+};
+
+/* ---- tasks ---- */
+
+typedef struct {
+  int counter;
+} atomic_t;
+
+typedef struct {
+  __u32 val;
+} kuid_t;
+
+typedef struct {
+  __u32 val;
+} kgid_t;
+
+/* Two 32-bit words up to 6.2, one 64-bit word since: eight bytes of the same meaning on a little-
+ * endian machine. */
+typedef struct {
+  __u64 val;
+} kernel_cap_t;
+
+struct ns_common {
+  unsigned int inum;
+};
+
+struct mnt_namespace {
+  struct ns_common ns;
+};
+
+struct net {
+  struct ns_common ns;
+};
+
+struct user_namespace {
+  struct ns_common ns;
+};
+
+struct pid_namespace {
+  struct task_struct *child_reaper;
+  unsigned int level;
+  struct ns_common ns;
+};
+
+struct nsproxy {
+  struct mnt_namespace *mnt_ns;
+  struct net *net_ns;
+};
+
+struct upid {
+  int nr;
+  struct pid_namespace *ns;
+};
+
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];
+};
+
+struct cred {
+  kuid_t uid;
+  kgid_t gid;
+  kuid_t suid;
+  kuid_t euid;
+  kgid_t egid;
+  kernel_cap_t cap_permitted;
+  kernel_cap_t cap_effective;
+  struct user_namespace *user_ns;
+};
+
+struct tty_driver {
+  int major;
+  int minor_start;
+};
+
+struct tty_struct {
+  int index;
+  struct tty_driver *driver;
+};
+
+enum pid_type { PIDTYPE_PID, PIDTYPE_TGID, PIDTYPE_PGID, PIDTYPE_SID };
+
+#define SIGNAL_GROUP_EXIT 0x4u /* signal_struct.flags: group_exit_code is the process's status */
+
+struct signal_struct {
+  atomic_t live;
+  int group_exit_code;
+  unsigned int flags;
+  struct pid *pids[4];
+  struct tty_struct *tty;
+};
+
+struct mm_struct {
+  unsigned long arg_start;
+  unsigned long arg_end;
+  struct file *exe_file;
+};
+
+#define TS_COMPAT 0x2u /* thread_info.status on x86: the task is inside a 32-bit system call */
+
+struct thread_info {
+  __u32 status;
+};
+
+struct task_struct {
+  struct thread_info thread_info;
+  struct mm_struct *mm;
+  int exit_code;
+  int pid;
+  int tgid;
+  struct task_struct *real_parent;
+  struct task_struct *group_leader;
+  struct pid *thread_pid;
+  __u64 start_boottime;
+  const struct cred *cred;
+  char comm[16];
+  struct fs_struct *fs;
+  struct files_struct *files;
+  struct nsproxy *nsproxy;
+  struct signal_struct *signal;
+  kuid_t loginuid; /* only with CONFIG_AUDIT */
+  struct css_set *cgroups;
+};
+
+struct linux_binprm {
+  struct file *file;
+  int argc;
+  const char *filename;
+  const char *interp;
+};
+
+struct pt_regs { /* x86-64 */
+  unsigned long bx;
+  unsigned long cx;
+  unsigned long dx;
+  unsigned long si;
+  unsigned long di;
+  unsigned long orig_ax;
+};
+
+/* ---- sockets ---- */
+
+struct in6_addr {
+  __u8 bytes[16];
+};
+
+struct sock_common {
+  __be32 skc_daddr;
+  __be32 skc_rcv_saddr;
+  __be16 skc_dport;
+  __u16 skc_num;
+  unsigned short skc_family;
+  volatile unsigned char skc_state;
+  struct in6_addr skc_v6_daddr;
+  struct in6_addr skc_v6_rcv_saddr;
+  struct {
+    __s64 counter;
+  } skc_cookie;
+};
+
+struct sock {
+  struct sock_common __sk_common;
+  __u16 sk_type;
+  __u16 sk_protocol;
+  struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct socket {
+  struct sock *sk;
+};
+
+/* ---- iterators ---- */
+
+struct seq_file;
+
+struct bpf_iter_meta {
+  struct seq_file *seq;
+  __u64 session_id;
+  __u64 seq_num;
+};
+
+struct bpf_iter__task {
+  union {
+    struct bpf_iter_meta *meta;
+  };
+  union {
+    struct task_struct *task;
+  };
+};
+
+#pragma clang attribute pop
+
+#endif

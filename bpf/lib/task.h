@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* A task's key, its numbers and its credentials, as the kernel holds them. Nothing here reads user
+ * memory. */
+#ifndef PICKET_LIB_TASK_H
+#define PICKET_LIB_TASK_H
+
+#include "bpf/lib/base.h"
+
+/* The process, not the thread: an exec by a thread takes over its leader's pid and start time, so
+ * the key stays. */
+PK_INLINE struct pk_process_key pk_key_of(struct task_struct *task) {
+  struct pk_process_key key = {
+      .start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
+      .pid = BPF_CORE_READ(task, tgid),
+  };
+  return key;
+}
+
+/* Only inside a system call: x86 keeps "this call is 32-bit" in the task, not in the call's
+ * number. */
+PK_INLINE bool pk_in_compat_call(struct task_struct *task) {
+  if (!bpf_core_field_exists(task->thread_info.status)) return false;
+  return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
+}
+
+PK_INLINE void pk_fill_header(struct pk_header *header, enum pk_type type, __u32 size,
+                              struct task_struct *task, __u64 workspace, __u32 flags) {
+  header->size = size;
+  header->type = type;
+  header->abi = PK_ABI;
+  header->time_ns = bpf_ktime_get_boot_ns();
+  header->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+  header->cgroup_id = workspace;
+  header->pid = BPF_CORE_READ(task, tgid);
+  header->tid = BPF_CORE_READ(task, pid);
+  header->uid = BPF_CORE_READ(task, cred, euid.val);
+  header->flags = flags;
+}
+
+PK_INLINE __u32 pk_vpid(struct task_struct *task) {
+  struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+  unsigned int level = BPF_CORE_READ(pid, level);
+  struct upid own = {};
+  bpf_core_read(&own.nr, sizeof(own.nr),
+                (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+                    level * bpf_core_type_size(struct upid) +
+                    bpf_core_field_offset(struct upid, nr));
+  return own.nr;
+}
+
+/* The pid namespace that the process lives in. */
+PK_INLINE struct pid_namespace *pk_pid_ns(struct task_struct *task) {
+  struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+  unsigned int level = BPF_CORE_READ(pid, level);
+  struct pid_namespace *ns = NULL;
+  bpf_core_read(&ns, sizeof(ns),
+                (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+                    level * bpf_core_type_size(struct upid) +
+                    bpf_core_field_offset(struct upid, ns));
+  return ns;
+}
+
+PK_INLINE __u32 pk_global_id(struct task_struct *task, enum pid_type type) {
+  return BPF_CORE_READ(task, signal, pids[type], numbers[0].nr);
+}
+
+#endif
