@@ -23,6 +23,8 @@ struct EventSource {
   virtual absl::Status start() = 0;
   // Waits at most `timeout` for the first record, then delivers what is there. Returns how many were delivered.
   virtual absl::StatusOr<size_t> poll(EventSink& sink, std::chrono::milliseconds timeout) = 0;
+  // Any thread: a poll() that waits, or the next one, returns at once.
+  virtual void wake() {}
 };
 
 }  // namespace picket

@@ -1,0 +1,230 @@
+#include "agent/sensor/bpf_sensor.h"
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "bpf/picket/events.h"
+
+namespace picket {
+namespace {
+
+constexpr size_t kBatch = 4096;  // records per poll: the pipeline has other duties too
+constexpr size_t kWalkBytes = 64 * 1024;
+constexpr int kEnough = -ECANCELED;
+
+uint64_t boot_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+absl::Status check_ring_size(uint64_t bytes) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  if (bytes < page || bytes > 1ULL << 30 || (bytes & (bytes - 1)) != 0)
+    return absl::InvalidArgumentError(fmt::format(
+        "sensor.ring_bytes is {}: it must be a power of two between {} and 1 GiB", bytes, page));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void BpfSensor::CloseRing::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+
+BpfSensor::BpfSensor(BpfSensorOptions options) : options_(std::move(options)) {}
+BpfSensor::~BpfSensor() = default;
+
+absl::Status BpfSensor::start() {
+  if (absl::Status status = check_ring_size(options_.ring_bytes); !status.ok()) return status;
+  if (absl::Status status = check_requirements(options_.machine); !status.ok()) return status;
+  absl::StatusOr<std::string> mounts = read_text(options_.machine.proc / "self/mounts");
+  if (!mounts.ok()) return mounts.status();
+  absl::StatusOr<CgroupTree> tree = CgroupTree::find(*mounts);
+  if (!tree.ok()) return tree.status();
+
+  absl::StatusOr<Probes> probes =
+      Probes::load({.ring_bytes = options_.ring_bytes, .compat_calls = options_.compat_calls});
+  if (!probes.ok()) return probes.status();
+  probes_ = *std::move(probes);
+  scope_.emplace(*std::move(tree), ScopeMaps{.cgroups = probes_->cgroups(),
+                                             .roots = probes_->roots(),
+                                             .labels = probes_->labels()});
+  losses_.emplace(probes_->losses(), probes_->cgroups());
+  if (absl::Status status = losses_->prepare(boot_ns()); !status.ok()) return status;
+  if (absl::Status status = open_ring(); !status.ok()) return status;
+  if (absl::Status status = choose_workspaces(); !status.ok()) return status;
+
+  // From here on the kernel tells of everything new; what is older is entered after it, so nothing
+  // falls in between.
+  if (absl::Status status = probes_->attach(scope_->tree().mount().string()); !status.ok())
+    return status;
+  lines_.insert(lines_.begin(), probes_->lines().begin(), probes_->lines().end());
+  for (Record& record : scope_->scan(boot_ns())) pending_.push_back(std::move(record));
+  start_walk();
+  return absl::OkStatus();
+}
+
+absl::Status BpfSensor::open_ring() {
+  ring_.reset(ring_buffer__new(probes_->ring(), &BpfSensor::on_sample, this, nullptr));
+  if (!ring_) return absl::InternalError(fmt::format("cannot map the ring: {}", strerror(errno)));
+  wake_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.valid())
+    return absl::InternalError(fmt::format("make an eventfd: {}", strerror(errno)));
+  return absl::OkStatus();
+}
+
+absl::Status BpfSensor::choose_workspaces() {
+  if (absl::Status status = leave_out_own_cgroup(); !status.ok()) return status;
+  for (const std::string& path : options_.exclude)
+    if (absl::Status status = scope_->exclude(path); !status.ok() && !absl::IsNotFound(status))
+      return status;
+  for (const std::string& path : options_.cgroup_roots) {
+    const absl::Status status = scope_->add_root(path);
+    if (absl::IsNotFound(status))
+      missing_roots_.push_back(path);
+    else if (!status.ok())
+      return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BpfSensor::leave_out_own_cgroup() {
+  if (in_private_cgroup_namespace(options_.machine)) {
+    scope_->exclude_holder_of(static_cast<uint32_t>(getpid()));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::string> text = read_text(options_.machine.proc / "self/cgroup");
+  if (!text.ok()) return text.status();
+  const std::string own = unified_path(*text);
+  if (own.empty() || own == "/") return absl::OkStatus();  // the root is never a workspace
+  const absl::Status status = scope_->exclude(own);
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
+// A root may be made by the runtime with its first container. Asked for while idle; what runc puts
+// there before that is found by its init's name.
+void BpfSensor::retry_missing_roots() {
+  const size_t before = missing_roots_.size();
+  std::erase_if(missing_roots_,
+                [&](const std::string& path) { return scope_->add_root(path).ok(); });
+  if (missing_roots_.size() == before) return;
+  for (Record& record : scope_->scan(boot_ns())) pending_.push_back(std::move(record));
+  start_walk();
+}
+
+void BpfSensor::start_walk() {
+  absl::StatusOr<FileDescriptor> walk = probes_->iterate();
+  if (!walk.ok()) return;  // its coverage line says what is missed
+  walk_ = *std::move(walk);
+  walk_buffer_.resize(kWalkBytes);
+  walk_filled_ = 0;
+}
+
+size_t BpfSensor::deliver_before_ring(EventSink& sink) {
+  size_t count = 0;
+  for (; !pending_.empty(); pending_.pop_front(), ++count) sink.on_record(pending_.front());
+  return walk_.valid() ? count + deliver_walk(sink) : count;
+}
+
+// Existing processes come before the ring's first record, so that a child's fork finds its parent.
+// One read at a time.
+size_t BpfSensor::deliver_walk(EventSink& sink) {
+  const ssize_t got =
+      read(walk_.get(), walk_buffer_.data() + walk_filled_, walk_buffer_.size() - walk_filled_);
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+  if (got <= 0) {
+    walk_ = FileDescriptor();
+    walk_buffer_ = {};
+    return 0;
+  }
+  walk_filled_ += static_cast<size_t>(got);
+  size_t at = 0, count = 0;
+  pk_header header{};
+  while (walk_filled_ - at >= sizeof(header)) {
+    std::memcpy(&header, walk_buffer_.data() + at, sizeof(header));
+    if (header.size < sizeof(header) || header.size > walk_filled_ - at) break;
+    const std::vector<std::byte> record(
+        walk_buffer_.begin() + static_cast<ptrdiff_t>(at),
+        walk_buffer_.begin() + static_cast<ptrdiff_t>(at + header.size));
+    sink.on_record(record);  // a copy, because records lie there without alignment
+    at += header.size;
+    ++count;
+  }
+  std::memmove(walk_buffer_.data(), walk_buffer_.data() + at, walk_filled_ - at);
+  walk_filled_ -= at;
+  return count;
+}
+
+int BpfSensor::on_sample(void* self, void* data, size_t size) {
+  auto& sensor = *static_cast<BpfSensor*>(self);
+  sensor.sink_->on_record({static_cast<const std::byte*>(data), size});
+  return ++sensor.delivered_ < kBatch ? 0 : kEnough;
+}
+
+absl::StatusOr<size_t> BpfSensor::poll(EventSink& sink, std::chrono::milliseconds timeout) {
+  if (!ring_) return absl::FailedPreconditionError("the sensor is not started");
+  size_t early = 0;
+  while (!pending_.empty() || walk_.valid()) early += deliver_before_ring(sink);
+
+  sink_ = &sink;
+  delivered_ = 0;
+  std::array<pollfd, 2> waits{pollfd{ring_buffer__epoll_fd(ring_.get()), POLLIN, 0},
+                              pollfd{wake_.get(), POLLIN, 0}};
+  if (::poll(waits.data(), waits.size(), early ? 0 : static_cast<int>(timeout.count())) > 0 &&
+      waits[1].revents != 0) {
+    eventfd_t ignored = 0;
+    eventfd_read(wake_.get(), &ignored);
+  }
+  // Also after a time-out: bulk records wake nobody; whoever waited long enough takes them.
+  const int result = ring_buffer__consume(ring_.get());
+  sink_ = nullptr;
+  if (result < 0 && result != kEnough && result != -EINTR)
+    return absl::DataLossError(fmt::format("cannot read the ring: {}", strerror(-result)));
+  if (delivered_ == 0 && !missing_roots_.empty()) retry_missing_roots();
+  return early + delivered_;
+}
+
+void BpfSensor::wake() { eventfd_write(wake_.get(), 1); }
+
+Coverage BpfSensor::coverage() const {
+  Coverage coverage{.kernel = kernel_release(), .tier = "tracepoint", .lines = lines_};
+  for (const std::string& path : missing_roots_)
+    coverage.lines.push_back({.hook = "cgroup root " + path,
+                              .event = "cgroup_mkdir",
+                              .state = CoverageLine::State::off,
+                              .effect = "cgroups below it are not workspaces until it exists",
+                              .reason = "the cgroup does not exist"});
+  return coverage;
+}
+
+void BpfSensor::mark_failing(std::string_view event, const std::string& why) {
+  for (CoverageLine& line : lines_) {
+    if (line.event != event || line.state != CoverageLine::State::attached) continue;
+    line.state = CoverageLine::State::failing;
+    line.effect = "events of this hook may be missing";
+    line.reason = why;
+  }
+}
+
+std::vector<Loss> BpfSensor::losses() { return losses_->read(boot_ns()); }
+
+absl::Status BpfSensor::watch(uint64_t cgroup_id) {
+  absl::StatusOr<std::vector<Record>> records = scope_->watch(cgroup_id, boot_ns());
+  if (!records.ok()) return records.status();
+  if (records->empty()) return absl::OkStatus();
+  for (Record& record : *records) pending_.push_back(std::move(record));
+  start_walk();
+  return absl::OkStatus();
+}
+
+void BpfSensor::unwatch(uint64_t cgroup_id) { scope_->unwatch(cgroup_id); }
+
+}  // namespace picket

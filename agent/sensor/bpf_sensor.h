@@ -1,0 +1,93 @@
+// The kernel as an event source: one ring, read in place; before its first record, the cgroups and
+// processes that existed. Owner: the pipeline thread; start() may run on the thread that composes
+// the agent, before the first poll(). Errors: start() says in words what this machine lacks; a hook
+// that the kernel refuses is a coverage line, not an error.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/sensor/coverage.h"
+#include "agent/sensor/features.h"
+#include "agent/sensor/loss_counters.h"
+#include "agent/sensor/probes.h"
+#include "agent/sensor/source.h"
+#include "agent/sensor/workspace_scope.h"
+
+struct ring_buffer;
+
+namespace picket {
+
+struct BpfSensorOptions {
+  uint64_t ring_bytes = 1 << 20;  // a power of two, at least one page
+  bool compat_calls = true;       // see 32-bit calls, at the price of a hook on every system call
+  std::vector<std::string> cgroup_roots;  // every direct child is a workspace
+  std::vector<std::string>
+      exclude;  // cgroups that never are, nor what lies below; the agent's own is added
+  Machine machine;
+};
+
+class BpfSensor final : public EventSource {
+ public:
+  explicit BpfSensor(BpfSensorOptions options);
+  ~BpfSensor() override;
+
+  absl::Status start() override;
+  absl::StatusOr<size_t> poll(EventSink& sink, std::chrono::milliseconds timeout) override;
+  void wake() override;
+
+  Coverage coverage() const;
+  // The self check found that this event does not come back although its hook is attached.
+  void mark_failing(std::string_view event, const std::string& reason);
+
+  // What the ring refused since the last call.
+  std::vector<Loss> losses();
+
+  // A cgroup becomes a workspace on request; its processes are told with the next polls. unwatch()
+  // leaves it out for good.
+  absl::Status watch(uint64_t cgroup_id);
+  void unwatch(uint64_t cgroup_id);
+
+  const CgroupTree& cgroups() const { return scope_->tree(); }
+
+ private:
+  struct CloseRing {
+    void operator()(ring_buffer* ring) const;
+  };
+  static int on_sample(void* self, void* data, size_t size);
+
+  absl::Status open_ring();
+  absl::Status choose_workspaces();
+  absl::Status leave_out_own_cgroup();
+  void retry_missing_roots();
+
+  void start_walk();
+  size_t deliver_before_ring(EventSink& sink);
+  size_t deliver_walk(EventSink& sink);
+
+  BpfSensorOptions options_;
+  std::optional<Probes> probes_;
+  std::optional<WorkspaceScope> scope_;
+  std::optional<LossCounters> losses_;
+  std::unique_ptr<ring_buffer, CloseRing> ring_;
+  FileDescriptor wake_;
+  std::vector<CoverageLine> lines_;
+  std::vector<std::string> missing_roots_;
+
+  std::deque<Record> pending_;  // made in user space, delivered first
+  FileDescriptor walk_;         // open while existing processes are being told
+  std::vector<std::byte> walk_buffer_;
+  size_t walk_filled_ = 0;
+
+  EventSink* sink_ = nullptr;  // during poll()
+  size_t delivered_ = 0;
+};
+
+}  // namespace picket

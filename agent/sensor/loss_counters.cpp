@@ -1,0 +1,58 @@
+#include "agent/sensor/loss_counters.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace picket {
+
+absl::Status LossCounters::prepare(uint64_t now_ns) {
+  last_read_ns_ = now_ns;
+  for (uint32_t type = PK_NONE; type < PK_TYPE_END; ++type) {
+    const pk_loss_key key{.workspace = 0, .type = type, .zero = 0};
+    const pk_loss none{};
+    if (bpf_map_update_elem(losses_, &key, &none, BPF_NOEXIST) && errno != EEXIST)
+      return absl::InternalError(fmt::format("cannot make a loss counter: {}", strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+// A workspace that is gone keeps no counter: the table is bounded and the next one needs the place.
+void LossCounters::forget(const pk_loss_key& key) {
+  pk_cgroup_scope scope{};
+  if (key.workspace == 0 || bpf_map_lookup_elem(cgroups_, &key.workspace, &scope) == 0) return;
+  bpf_map_delete_elem(losses_, &key);
+  told_.erase({key.workspace, key.type});
+}
+
+std::vector<Loss> LossCounters::read(uint64_t now_ns) {
+  std::vector<pk_loss_key> keys;
+  pk_loss_key next{};
+  while (keys.size() < PK_LOSSES_MAX &&
+         bpf_map_get_next_key(losses_, keys.empty() ? nullptr : &keys.back(), &next) == 0)
+    keys.push_back(next);
+
+  std::vector<Loss> losses;
+  for (const pk_loss_key& key : keys) {
+    pk_loss loss{};
+    if (bpf_map_lookup_elem(losses_, &key, &loss)) continue;
+    uint64_t& told = told_[{key.workspace, key.type}];
+    if (loss.count == told) {
+      forget(key);
+      continue;
+    }
+    losses.push_back({.type = static_cast<pk_type>(key.type),
+                      .workspace = key.workspace,
+                      .count = loss.count - told,
+                      .from_ns = last_read_ns_,
+                      .to_ns = std::clamp<uint64_t>(loss.last_ns, last_read_ns_, now_ns)});
+    told = loss.count;
+  }
+  last_read_ns_ = now_ns;
+  return losses;
+}
+
+}  // namespace picket
