@@ -1,5 +1,7 @@
-// One process as the agent knows it. Owned by the ProcessTable (pipeline thread); addresses are stable while any child,
-// observation or the table holds it. Strings are copies: they outlive the record they came from.
+// One process as the agent knows it. Owned by the ProcessTable (pipeline thread); addresses are
+// stable while any child, observation or the table holds it. Texts outlive the record they came
+// from; processes share equal ones. Nothing here fails: what the kernel did not tell has the value
+// written at the field.
 #pragma once
 
 #include <array>
@@ -7,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "agent/enrich/shared_text.h"
 #include "bpf/picket/events.h"
 
 namespace picket {
@@ -19,10 +22,10 @@ struct ProcessKey {
 
 struct Process {
   ProcessKey key;
-  ProcessKey parent_key;             // as told by the kernel; may name a process that is unknown
-  const Process* parent = nullptr;   // nullptr: unknown, or outside every workspace and never seen
-  uint64_t workspace_cgroup = 0;     // 0: not in a workspace
-  uint64_t exec_time_ns = 0;         // 0: forked, never exec'd since
+  ProcessKey parent_key;            // as told by the kernel; may name a process that is unknown
+  const Process* parent = nullptr;  // nullptr: unknown, or outside every workspace and never seen
+  uint64_t workspace_cgroup = 0;    // 0: not in a workspace
+  uint64_t exec_time_ns = 0;        // 0: no exec was seen since it was forked or found
   uint32_t vpid = 0;
   uint32_t session = 0, group = 0;
   uint32_t uid = 0, ruid = 0, euid = 0, suid = 0, gid = 0, rgid = 0, loginuid = 0xffffffff;
@@ -34,17 +37,17 @@ struct Process {
   uint8_t layer = PK_LAYER_UNKNOWN;
   bool has_tty = false;
   uint32_t tty_nr = 0;
-  bool exec_in = false;              // put into the workspace from outside (PK_EXEC_IN)
+  bool exec_in = false;  // put into the workspace from outside (PK_EXEC_IN)
   bool exited = false;
-  std::array<pk_fd, 3> fd{};         // descriptors 0..2 at the last exec, updated by PK_STDIO
-  std::string comm;                  // at most 15 bytes, the kernel's name
-  std::string exe;                   // path of the executable as the process sees it
-  std::string filename;              // as passed to exec
-  std::string interp;
-  std::string cwd;
-  std::string argv;                  // each argument ended by NUL
+  std::array<pk_fd, 3> fd{};  // descriptors 0..2 at the last exec, updated by PK_STDIO
+  std::string comm;           // at most 15 bytes, the kernel's name
+  SharedText exe;             // path of the executable as the process sees it
+  SharedText filename;        // as passed to exec
+  SharedText interp;
+  SharedText cwd;
+  SharedText argv;  // each argument ended by NUL
 
-  std::string cmdline() const;       // argv joined by blanks, without the final one
+  std::string cmdline() const;  // argv joined by blanks, without the final one
 };
 
 }  // namespace picket

@@ -1,0 +1,95 @@
+// From events to observations: gives each event its process and its workspace. While it is not yet
+// known who a workspace is, its records wait (copied, in order) and the tables are not touched: an
+// observation that is let through later still sees the process as it was at its event. Owner: the
+// pipeline thread; identity is resolved elsewhere and handed back. Errors: an identity that fails
+// or comes too late is reported by a callback and the events go on with what the cgroup's path
+// says; the bounds of what waits, and all that is dropped, are counted.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/enrich/observation.h"
+#include "agent/enrich/process_table.h"
+#include "agent/enrich/workspace_table.h"
+
+namespace picket {
+
+struct ObservationSink {
+  virtual ~ObservationSink() = default;
+  virtual void on_observation(const Observation& observation) = 0;  // valid during the call only
+};
+
+struct EnricherOptions {
+  ProcessTableOptions processes;
+  size_t max_workspaces = 1024;
+  uint64_t identity_wait_ns =
+      5'000'000'000;  // event time from the request until the records go on without it
+  uint64_t identity_retry_ns =
+      30'000'000'000;  // an unresolved workspace asks again with its next event after this
+  size_t max_held_records = 8192;             // of one workspace
+  size_t max_held_bytes = 16 << 20;           // of all
+  uint64_t gone_grace_ns = 10'000'000'000;    // late records of a removed workspace still find it
+  std::vector<std::string> excluded_cgroups;  // these, and what is below them
+};
+
+struct EnricherStats {
+  uint64_t observations = 0;
+  uint64_t outside = 0;          // events of processes in no workspace: tables only
+  uint64_t held = 0;             // records that waited for an identity
+  uint64_t excluded = 0;         // records of excluded workspaces, dropped
+  uint64_t refused = 0;          // records dropped because the workspace table was full
+  uint64_t never_entered = 0;    // records of workspaces that ended before a process entered them
+  uint64_t unresolved = 0;       // identities that failed, or were given up by time or count
+  uint64_t resolved_late = 0;    // came after that
+  uint64_t unwanted = 0;         // identities that nobody waited for
+  uint64_t cgroups_refused = 0;  // cgroups below workspaces that found no place
+};
+
+// Asks for the identity of a workspace: `path` may be empty (unknown), `pid` is a process in it.
+using IdentityRequest = std::function<void(uint64_t cgroup_id, std::string path, uint32_t pid)>;
+// Tells that it is not known who `workspace` is, and why.
+using IdentityFailure = std::function<void(const Workspace& workspace, const absl::Status& why)>;
+
+class Enricher {
+ public:
+  Enricher(EnricherOptions options, IdentityRequest request, IdentityFailure failure);
+
+  void on_event(const Event& event, ObservationSink& sink);
+  void on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identity, ObservationSink& sink);
+  // Lets records go on whose workspace has waited too long; for times without events.
+  void on_tick(uint64_t event_time_ns, ObservationSink& sink);
+
+  const ProcessTable& processes() const { return processes_; }
+  WorkspaceTable& workspaces() { return workspaces_; }
+  const EnricherStats& stats() const { return stats_; }
+
+ private:
+  void on_outside_event(const Event& event);
+  bool is_excluded(const Workspace& workspace) const;
+  void learn_path(WorkspaceEntry& entry, const Event& event);
+  void ask(WorkspaceEntry& entry, uint32_t pid, uint64_t time_ns);
+  void hold(WorkspaceEntry& entry, const Event& event, ObservationSink& sink);
+  void give_up(WorkspaceEntry& entry, const absl::Status& why, ObservationSink& sink);
+  void exclude(WorkspaceEntry& entry);
+  void let_go(WorkspaceEntry& entry, ObservationSink& sink);
+  void observe(WorkspaceEntry& entry, const Event& event, ObservationSink& sink);
+  void on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgroup& cgroup);
+  HeldRecords take_held(WorkspaceEntry& entry);
+
+  EnricherOptions options_;
+  IdentityRequest request_;
+  IdentityFailure failure_;
+  EnricherStats stats_;
+  ProcessTable processes_;
+  WorkspaceTable workspaces_;
+  uint64_t now_ns_ = 0;
+  uint64_t next_check_ns_ = 0;  // earliest moment at which something may be due
+  size_t held_bytes_ = 0;
+};
+
+}  // namespace picket

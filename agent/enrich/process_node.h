@@ -1,0 +1,40 @@
+// A Process with its places in the ProcessTable: below its parent, and in the order of age.
+// Internal to the table. Owner: the ProcessTable, pipeline thread. Nothing fails: the hooks of
+// Boost.Intrusive assert that a node leaves its lists before it dies.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+
+#include "agent/enrich/process.h"
+
+namespace picket {
+
+struct SiblingTag;
+struct AgeTag;
+using SiblingHook = boost::intrusive::list_base_hook<boost::intrusive::tag<SiblingTag>>;
+using AgeHook = boost::intrusive::list_base_hook<boost::intrusive::tag<AgeTag>>;
+
+struct ProcessNode : Process, SiblingHook, AgeHook {
+  using Siblings = boost::intrusive::list<ProcessNode, boost::intrusive::base_hook<SiblingHook>,
+                                          boost::intrusive::constant_time_size<false>>;
+
+  ProcessNode* parent_node() const {
+    return const_cast<ProcessNode*>(static_cast<const ProcessNode*>(parent));
+  }
+
+  Siblings children;
+  uint64_t state_ns =
+      0;  // time of the newest fork, exec or found record that was applied; 0: none yet
+  uint64_t exit_ns = 0;
+  uint64_t clone_flags = 0;
+  uint16_t depth = 0;  // of the lineage above
+  bool waits = false;  // for its parent to become known
+  bool blank = false;  // forked when nothing was known about its parent: inherits when it is
+  bool held = false;   // exited, past its grace, kept for its descendants
+};
+
+using ProcessesByAge = boost::intrusive::list<ProcessNode, boost::intrusive::base_hook<AgeHook>,
+                                              boost::intrusive::constant_time_size<false>>;
+
+}  // namespace picket
