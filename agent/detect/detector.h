@@ -1,5 +1,6 @@
-// The one word the engine knows: rules, sequences and models are Detectors. Called by the pipeline thread only, with event
-// time only, so a replay gives the same findings every time. A Detector never acts.
+// The one word the engine knows: rules, sequences and models are Detectors. Called by the pipeline
+// thread only, with event time only, so a replay gives the same findings every time. A Detector
+// never acts.
 #pragma once
 
 #include <cstdint>

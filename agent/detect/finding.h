@@ -1,4 +1,5 @@
-// What a detector claims: a rule matched on an event of a process in a workspace. A value: it owns its text and may cross threads.
+// What a detector claims: a rule matched on an event of a process in a workspace. A value: it owns
+// its text and may cross threads.
 #pragma once
 
 #include <cstdint>
@@ -22,25 +23,32 @@ struct ProcessSummary {
   uint32_t uid = 0;
 };
 
-enum class Action { none, kill, freeze, thaw };  // kill: the process subtree (finding) or the workspace (command)
+enum class Action {
+  none,
+  kill,
+  freeze,
+  thaw
+};  // kill: the process subtree (finding) or the workspace (command)
 std::string_view to_string(Action action);
 
 struct Finding {
   std::string rule;
   Priority priority = Priority::notice;
-  std::string output;               // formatted
+  std::string output;  // formatted
   std::string why;
   std::vector<std::string> tags;
-  uint64_t time_ns = 0;             // event time, CLOCK_BOOTTIME
-  std::string event_type;           // schema name; "none" for findings about the agent itself
+  uint64_t time_ns = 0;    // event time, CLOCK_BOOTTIME
+  std::string event_type;  // schema name; "none" for findings about the agent itself
   ProcessSummary process;
   std::vector<ProcessSummary> lineage;  // nearest parent first, up to the workspace's first process
   Workspace workspace;
-  std::vector<std::pair<std::string, std::string>> fields;  // the fields that the output names, printed
-  Action respond = Action::none;    // what the rule asks for
-  uint64_t count = 1;               // merged repeats
+  std::vector<std::pair<std::string, std::string>>
+      fields;                     // the fields that the output names, printed
+  Action respond = Action::none;  // what the rule asks for
+  uint64_t count = 1;             // merged repeats
   uint64_t first_ns = 0, last_ns = 0;
-  std::string merge_id;             // equal for the findings that were merged into one; the alert's identity on this node
+  std::string merge_id;  // equal for the findings that were merged into one; the alert's identity
+                         // on this node
 };
 
 }  // namespace picket

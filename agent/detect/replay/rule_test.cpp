@@ -1,0 +1,159 @@
+#include "agent/detect/replay/rule_test.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "agent/detect/replay/replay.h"
+#include "agent/detect/replay/test_case.h"
+
+namespace picket {
+namespace {
+
+using Path = std::filesystem::path;
+
+constexpr std::string_view kTestSuffix = ".test.yaml";
+constexpr std::string_view kRuleSuffix = ".yaml";
+
+bool is_test(const Path& path) { return path.string().ends_with(kTestSuffix); }
+
+Path rules_of(const Path& test) {
+  const std::string text = test.string();
+  return text.substr(0, text.size() - kTestSuffix.size()) + std::string(kRuleSuffix);
+}
+
+Path test_of(const Path& rules) {
+  const std::string text = rules.string();
+  return text.substr(0, text.size() - kRuleSuffix.size()) + std::string(kTestSuffix);
+}
+
+// Alerts by rule: findings that were merged are one.
+class AlertCount final : public FindingSink {
+ public:
+  void on_finding(Finding finding) override {
+    alerts_[finding.rule].insert(std::move(finding.merge_id));
+  }
+  std::map<std::string, uint64_t> of(const std::vector<std::string>& rules) const {
+    std::map<std::string, uint64_t> counts;
+    for (const auto& [rule, ids] : alerts_) {
+      if (std::ranges::find(rules, rule) != rules.end()) counts[rule] = ids.size();
+    }
+    return counts;
+  }
+
+ private:
+  std::map<std::string, std::set<std::string>> alerts_;
+};
+
+std::string describe(const std::map<std::string, uint64_t>& alerts) {
+  if (alerts.empty()) return "nothing";
+  std::vector<std::string> words;
+  for (const auto& [rule, count] : alerts) {
+    words.push_back(count == 1 ? rule : fmt::format("{} ({} alerts)", rule, count));
+  }
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+// One test file with the rules beside it.
+class FileTest {
+ public:
+  FileTest(std::shared_ptr<const RuleSet> rules, std::vector<std::string> names,
+           RuleTestReport& report)
+      : rules_(std::move(rules)), names_(std::move(names)), report_(report) {}
+
+  void run(const Path& file) {
+    LoadReport reading;
+    const std::vector<TestCase> cases = read_test_cases(file, reading);
+    report_.errors.insert(report_.errors.end(), reading.errors.begin(), reading.errors.end());
+    for (const TestCase& test : cases) {
+      report_.results.push_back({test.file, test.line, test.name, run(test)});
+    }
+    for (const std::string& rule : names_) {
+      require(file, rule, hit_.contains(rule), "hits");
+      require(file, rule, missed_.contains(rule), "misses");
+    }
+  }
+
+ private:
+  std::string run(const TestCase& test) {
+    std::map<std::string, uint64_t> expected = test.expect.rules;
+    if (test.expect.all) {
+      for (const std::string& rule : names_) expected[rule] = 1;
+    }
+    for (const auto& [rule, count] : expected) {
+      if (std::ranges::find(names_, rule) == names_.end()) {
+        return fmt::format("expects '{}', which is no enabled rule of the file beside it", rule);
+      }
+    }
+    AlertCount alerts;
+    if (std::string failure = replay(test, alerts); !failure.empty()) return failure;
+    const auto found = alerts.of(names_);
+    if (found != expected) {
+      return fmt::format("expected {}, found {}", describe(expected), describe(found));
+    }
+    for (const std::string& rule : names_) (expected.contains(rule) ? hit_ : missed_).insert(rule);
+    return {};
+  }
+
+  std::string replay(const TestCase& test, AlertCount& alerts) const {
+    if (!test.recording.empty()) {
+      const auto stats = replay_recording(test.recording, rules_, alerts);
+      return stats.ok() ? std::string() : std::string(stats.status().message());
+    }
+    Replay replay(rules_, alerts, [&](uint64_t) { return test.workspace; });
+    for (const auto& record : test.records) replay.on_record(record);
+    replay.finish();
+    const ReplayStats& stats = replay.stats();
+    if (stats.observations == test.records.size()) return {};
+    return fmt::format("{} of {} events reached the rules", stats.observations,
+                       test.records.size());
+  }
+
+  void require(const Path& file, const std::string& rule, bool holds, std::string_view what) {
+    if (holds) return;
+    report_.results.push_back(
+        {file.string(), 0, rule, fmt::format("no passing case {} rule '{}'", what, rule)});
+  }
+
+  std::shared_ptr<const RuleSet> rules_;
+  std::vector<std::string> names_;
+  RuleTestReport& report_;
+  std::set<std::string> hit_, missed_;
+};
+
+}  // namespace
+
+bool RuleTestReport::passed() const {
+  return load.errors.empty() && errors.empty() &&
+         std::ranges::all_of(results, [](const auto& result) { return result.failure.empty(); });
+}
+
+RuleTestReport run_rule_tests(std::span<const std::filesystem::path> paths) {
+  RuleTestReport report;
+  std::vector<Path> rule_paths;
+  for (const Path& path : paths) rule_paths.push_back(is_test(path) ? rules_of(path) : path);
+  auto loaded = load_rules(rule_paths, report.load);
+  if (!loaded.ok()) return report;
+  const std::shared_ptr<const RuleSet> rules = *std::move(loaded);
+  std::map<std::string, std::vector<std::string>> by_file;
+  for (const RuleInfo& rule : rules->rules()) {
+    if (rule.enabled) by_file[rule.file].push_back(rule.name);
+  }
+  for (const auto& [file, names] : by_file) {
+    const Path test = test_of(file);
+    if (std::filesystem::exists(test)) {
+      FileTest(rules, names, report).run(test);
+    } else {
+      report.results.push_back(
+          {file, 0, names.front(), fmt::format("no test file {} beside it", test.string())});
+    }
+  }
+  return report;
+}
+
+}  // namespace picket

@@ -1,0 +1,97 @@
+#include "agent/detect/rule/evaluation.h"
+
+#include <algorithm>
+
+#include "agent/detect/rule/output_format.h"
+
+namespace picket::rule {
+namespace {
+
+constexpr std::string_view kMissing = "<NA>";
+constexpr size_t kTextReserve = 256, kValuesReserve = 16;
+
+}  // namespace
+
+Evaluation::Evaluation(const Program& program)
+    : program_(program), slots_(program.slots.size()), known_(program.nodes.size()) {
+  for (Slot& slot : slots_) {
+    slot.result.text.reserve(kTextReserve);
+    slot.result.values.reserve(kValuesReserve);
+  }
+}
+
+void Evaluation::begin(const Observation& observation) {
+  observation_ = &observation;
+  ++event_;
+}
+
+bool Evaluation::holds(NodeId id) {
+  if (id == kFalse || id == kTrue) return id == kTrue;
+  Known& known = known_[id];
+  if (known.event != event_) {
+    known.holds = decide(program_.nodes[id]);
+    known.event = event_;
+  }
+  return known.holds;
+}
+
+bool Evaluation::decide(const Node& node) {
+  const auto holds_part = [this](NodeId part) { return holds(part); };
+  switch (node.kind) {
+    case NodeKind::all:
+      return std::ranges::all_of(node.parts, holds_part);
+    case NodeKind::any:
+      return std::ranges::any_of(node.parts, holds_part);
+    case NodeKind::negation:
+      return !holds(node.parts.front());
+    case NodeKind::comparison: {
+      const CompiledComparison& comparison = program_.comparisons[node.comparison];
+      return comparison.matcher.matches(read(comparison.slot));
+    }
+    case NodeKind::constant:
+      break;
+  }
+  return false;
+}
+
+const FieldResult& Evaluation::read(uint32_t index) {
+  Slot& slot = slots_[index];
+  if (slot.event != event_) {
+    program_.slots[index].read(*observation_, event_, slot.result);
+    slot.event = event_;
+  }
+  return slot.result;
+}
+
+std::string Evaluation::print(uint32_t index) {
+  const FieldResult& result = read(index);
+  if (result.values.empty()) return std::string(kMissing);
+  std::string text = to_text(result.values.front());
+  const Values values = program_.slots[index].values;
+  if (values == Values::any || values == Values::list) {
+    for (size_t i = 1; i < result.values.size(); ++i) text += ' ' + to_text(result.values[i]);
+  }
+  return printable(text);
+}
+
+std::string Evaluation::output(uint32_t rule) {
+  std::string text;
+  for (const CompiledOutput::Part& part : program_.outputs[rule].parts) {
+    text += part.literal;
+    if (part.has_field) text += print(part.slot);
+  }
+  return text;
+}
+
+std::vector<std::pair<std::string, std::string>> Evaluation::fields(uint32_t rule) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  for (const CompiledOutput::Part& part : program_.outputs[rule].parts) {
+    if (!part.has_field) continue;
+    const std::string& name = program_.slots[part.slot].text;
+    const auto named = [&](const auto& field) { return field.first == name; };
+    if (std::ranges::none_of(fields, named)) fields.emplace_back(name, print(part.slot));
+  }
+  return fields;
+}
+
+}  // namespace picket::rule

@@ -1,0 +1,234 @@
+#include "agent/detect/rule/field.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace picket::rule {
+namespace {
+
+constexpr std::string_view kEventPrefix = "event.";
+constexpr size_t kIndexMax = 64;
+
+std::span<const std::span<const Field>> groups() {
+  static const std::array kGroups{place_fields(), process_fields(), descriptor_fields(),
+                                  network_fields()};
+  return kGroups;
+}
+
+const Field* find_field(std::string_view name) {
+  for (const auto group : groups()) {
+    const auto found = std::ranges::find(group, name, &Field::name);
+    if (found != group.end()) return &*found;
+  }
+  return nullptr;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string unknown_field(std::string_view name) {
+  constexpr size_t kNear = 3;
+  constexpr size_t kLongest = 64;  // a longer name is no slip of the keyboard
+  std::string_view nearest;
+  size_t distance = kNear + 1;
+  for (const auto group : groups()) {
+    for (const Field& field : group) {
+      const size_t d = name.size() > kLongest ? distance : edit_distance(name, field.name);
+      if (d < distance) {
+        distance = d;
+        nearest = field.name;
+      }
+    }
+  }
+  if (nearest.empty()) {
+    return fmt::format("unknown field '{}'; 'picketctl rules fields' lists those that exist", name);
+  }
+  return fmt::format("unknown field '{}'; did you mean '{}'?", name, nearest);
+}
+
+// event.NAME: whatever event has a field of that name in its schema; event.EVENT.NAME: of this
+// event only. Where two events disagree on the type of a name, the first one has it, and the
+// other's is reached with the event's name.
+std::variant<FieldReference, std::string> resolve_event_field(std::string_view name) {
+  FieldReference reference;
+  reference.text = name;
+  reference.events = 0;
+  std::string_view field = name.substr(kEventPrefix.size());
+  const EventRow* only = event_row(field.substr(0, field.find('.')));
+  if (only != nullptr && field.size() > only->name.size()) {
+    field.remove_prefix(only->name.size() + 1);
+  } else {
+    only = nullptr;
+  }
+  for (const EventRow& event : event_rows()) {
+    const FieldRow* row = field_row(event, field);
+    if (row == nullptr || (only != nullptr && only != &event)) continue;
+    if (reference.events == 0) reference.type = row->type;
+    if (row->type != reference.type) continue;
+    reference.rows[event.type] = row;
+    reference.events |= mask_of(event.type);
+  }
+  if (reference.events == 0) {
+    return fmt::format("unknown field '{}'; no event has a field '{}'", name, field);
+  }
+  if (reference.type == FieldType::list) reference.values = Values::list;
+  return reference;
+}
+
+std::string argument_form(const Field& field) {
+  switch (field.argument) {
+    case Argument::none:
+      return std::string(field.name);
+    case Argument::key:
+      return fmt::format("{}[KEY]", field.name);
+    case Argument::index:
+    case Argument::index_or_none:
+      return fmt::format("{}[N]", field.name);
+  }
+  return std::string(field.name);
+}
+
+}  // namespace
+
+std::variant<FieldReference, std::string> resolve_field(
+    std::string_view name, const std::optional<std::string>& argument) {
+  if (name.starts_with(kEventPrefix)) {
+    if (argument.has_value()) return fmt::format("'{}' takes no argument in brackets", name);
+    return resolve_event_field(name);
+  }
+  const Field* field = find_field(name);
+  if (field == nullptr) return unknown_field(name);
+  FieldReference reference;
+  reference.field = field;
+  reference.text =
+      argument.has_value() ? fmt::format("{}[{}]", name, *argument) : std::string(name);
+  reference.type = field->type;
+  reference.values = field->values;
+  reference.events = field->events;
+  reference.has_argument = argument.has_value();
+  if (!argument.has_value()) {
+    if (field->argument == Argument::none || field->argument == Argument::index_or_none) {
+      return reference;
+    }
+    return fmt::format("'{}' needs an argument in brackets: {}", name, argument_form(*field));
+  }
+  if (field->argument == Argument::none) {
+    return fmt::format("'{}' takes no argument in brackets", name);
+  }
+  if (field->argument == Argument::key) {
+    reference.key = *argument;
+    return reference;
+  }
+  const char* const end = argument->data() + argument->size();
+  const auto [stop, error] = std::from_chars(argument->data(), end, reference.index);
+  if (error != std::errc() || stop != end || reference.index > kIndexMax) {
+    return fmt::format("'{}' takes a number from 0 to {} in brackets, not '{}'", name, kIndexMax,
+                       *argument);
+  }
+  reference.values = Values::one;
+  return reference;
+}
+
+void FieldReference::read(const Observation& observation, uint64_t number,
+                          FieldResult& result) const {
+  result.clear();
+  if (field != nullptr) {
+    field->read({observation, *this, number}, result);
+    return;
+  }
+  const FieldRow* row = rows[observation.event.type()];
+  if (row == nullptr) return;
+  const FieldValue value = row->read(observation.event);
+  if (std::holds_alternative<std::monostate>(value)) return;
+  const auto* list = std::get_if<NulList>(&value);
+  if (list == nullptr) {
+    result.add(value);
+    return;
+  }
+  std::string_view rest = list->bytes;
+  while (!rest.empty()) result.add(NulList::take(rest));
+}
+
+std::vector<FieldDoc> field_docs() {
+  std::vector<FieldDoc> docs;
+  for (const auto group : groups()) {
+    for (const Field& field : group) {
+      FieldDoc doc{argument_form(field), field.type, std::string(field.doc), {}};
+      if (field.events != kAllEvents) {
+        for (const EventRow& event : event_rows()) {
+          if (field.events & mask_of(event.type)) doc.events.emplace_back(event.name);
+        }
+      }
+      docs.push_back(std::move(doc));
+    }
+  }
+  for (const EventRow& event : event_rows()) {
+    for (const FieldRow& row : event.fields) {
+      std::string name = fmt::format("{}{}", kEventPrefix, row.name);
+      auto known = std::ranges::find(docs, name, &FieldDoc::name);
+      if (known != docs.end() && known->type != row.type) {
+        name = fmt::format("{}{}.{}", kEventPrefix, event.name, row.name);
+        known = docs.end();
+      }
+      if (known != docs.end()) {
+        known->events.emplace_back(event.name);
+      } else {
+        docs.push_back(
+            {std::move(name), row.type, std::string(row.doc), {std::string(event.name)}});
+      }
+    }
+  }
+  return docs;
+}
+
+std::span<const std::string_view> event_names(pk_type type) {
+  static constexpr std::array<std::string_view, 4> kFork{"clone", "clone3", "fork", "vfork"};
+  static constexpr std::array<std::string_view, 3> kExec{"execve", "execveat", "exec"};
+  static constexpr std::array<std::string_view, 1> kFound{"found"};
+  static constexpr std::array<std::string_view, 2> kExit{"procexit", "exit"};
+  static constexpr std::array<std::string_view, 1> kConnect{"connect"};
+  static constexpr std::array<std::string_view, 4> kStdio{"dup2", "dup3", "dup", "stdio"};
+  static constexpr std::array<std::string_view, 1> kMkdir{"cgroup_mkdir"};
+  static constexpr std::array<std::string_view, 1> kRmdir{"cgroup_rmdir"};
+  static constexpr std::array<std::string_view, 1> kAttach{"cgroup_attach"};
+  switch (type) {
+    case PK_FORK:
+      return kFork;
+    case PK_EXEC:
+      return kExec;
+    case PK_FOUND:
+      return kFound;
+    case PK_EXIT:
+      return kExit;
+    case PK_CONNECT:
+      return kConnect;
+    case PK_STDIO:
+      return kStdio;
+    case PK_CGROUP_MKDIR:
+      return kMkdir;
+    case PK_CGROUP_RMDIR:
+      return kRmdir;
+    case PK_CGROUP_ATTACH:
+      return kAttach;
+    case PK_NONE:
+    case PK_TYPE_END:
+      break;
+  }
+  return {};
+}
+
+}  // namespace picket::rule

@@ -1,0 +1,110 @@
+// What a rule can ask: one table of fields over an observation, with type, meaning and reader. The
+// fields of the event schema are reached as event.NAME. Immutable after static initialisation;
+// every thread may read. Errors: resolve_field() answers with a sentence for the rule's author; a
+// reader that has no value adds none, and a comparison without a value is false.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "agent/enrich/observation.h"
+#include "agent/event/schema.h"
+
+namespace picket::rule {
+
+// How many values a field can have, and what that means for a comparison.
+enum class Values {
+  one,
+  any,   // true when one of them is as asked (proc.aname without index)
+  ends,  // "=" asks for one of them, "!=" for all (fd.ip: either end of the connection)
+  list,  // like ends, but "in" asks for all (arguments)
+};
+
+enum class Argument { none, index, index_or_none, key };
+
+struct FieldRequest;
+
+// Filled by a reader; reused from event to event, so that reading allocates nothing once it has
+// grown.
+struct FieldResult {
+  std::vector<FieldValue> values;
+  std::string text;  // where a reader builds a text that exists nowhere else; at most one a field
+
+  void clear() {
+    values.clear();
+    text.clear();
+  }
+  void add(const FieldValue& value) { values.push_back(value); }
+  void add_present(std::string_view value) {  // an empty text of a process was never told: missing
+    if (!value.empty()) values.push_back(value);
+  }
+};
+
+using EventMask = uint32_t;  // bit of a pk_type
+constexpr EventMask mask_of(pk_type type) { return EventMask{1} << type; }
+constexpr EventMask kAllEvents = (EventMask{1} << PK_TYPE_END) - 2;
+
+struct Field {
+  std::string_view name;
+  FieldType type;
+  std::string_view doc;
+  void (*read)(const FieldRequest&, FieldResult&);
+  Values values = Values::one;
+  Argument argument = Argument::none;
+  EventMask events = kAllEvents;  // of the others it never has a value
+  // A text that is one of a few words: the i-th, or empty behind the last.
+  std::string_view (*word)(size_t i) = nullptr;
+  bool subnet = false;                // compared with networks: 10.0.0.0/8
+  std::string_view constant = {};     // of a text: what it always is
+  std::optional<int64_t> least = {};  // of a number: it is never smaller
+};
+
+std::span<const Field> process_fields();
+std::span<const Field> descriptor_fields();
+std::span<const Field> network_fields();
+std::span<const Field> place_fields();  // container, workspace, user, event
+
+// A field as a rule names it.
+struct FieldReference {
+  std::string text;  // "proc.aname[2]"
+  const Field* field = nullptr;
+  FieldType type = FieldType::text;
+  Values values = Values::one;
+  EventMask events = kAllEvents;
+  bool has_argument = false;
+  size_t index = 0;
+  std::string key;
+  std::array<const FieldRow*, PK_TYPE_END> rows{};  // event.NAME
+
+  void read(const Observation& observation, uint64_t number, FieldResult& result) const;
+};
+
+struct FieldRequest {
+  const Observation& observation;
+  const FieldReference& reference;
+  uint64_t number;  // how many events were evaluated, this one included
+};
+
+// A sentence when there is no such field, or its argument is wrong.
+std::variant<FieldReference, std::string> resolve_field(std::string_view name,
+                                                        const std::optional<std::string>& argument);
+
+// Every field with its documentation, in the order of its class: `picketctl rules fields`.
+struct FieldDoc {
+  std::string name;  // "proc.aname[N]"
+  FieldType type;
+  std::string doc;
+  std::vector<std::string> events;  // schema names; empty: all
+};
+std::vector<FieldDoc> field_docs();
+
+// The names under which evt.type knows an event, the usual one first.
+std::span<const std::string_view> event_names(pk_type type);
+
+}  // namespace picket::rule

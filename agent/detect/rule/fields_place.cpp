@@ -1,0 +1,145 @@
+// evt.*, user.*, group.*, container.* and workspace.*: the event itself, and where and as whom it
+// happened.
+#include <fmt/format.h>
+
+#include <array>
+#include <iterator>
+
+#include "agent/detect/rule/field.h"
+
+namespace picket::rule {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint32_t kNeverSet = 0xffffffff;
+constexpr size_t kShortId = 12;
+
+const Workspace& workspace(const FieldRequest& request) { return request.observation.workspace; }
+
+void read_type(const FieldRequest& request, FieldResult& result) {
+  for (const std::string_view name : event_names(request.observation.event.type())) {
+    result.add(name);
+  }
+}
+void read_time(const FieldRequest& request, FieldResult& result) {
+  const uint64_t time = request.observation.event.header().time_ns;
+  fmt::format_to(std::back_inserter(result.text), "{}.{:09}", time / kSecond, time % kSecond);
+  result.add(std::string_view(result.text));
+}
+void read_raw_time(const FieldRequest& request, FieldResult& result) {
+  result.add(static_cast<int64_t>(request.observation.event.header().time_ns));
+}
+void read_event_number(const FieldRequest& request, FieldResult& result) {
+  result.add(static_cast<int64_t>(request.number));
+}
+void read_direction(const FieldRequest&, FieldResult& result) { result.add(std::string_view("<")); }
+
+template <auto Member>
+void read_id(const FieldRequest& request, FieldResult& result) {
+  const uint32_t id = request.observation.process.*Member;
+  result.add(id == kNeverSet ? int64_t{-1} : static_cast<int64_t>(id));
+}
+
+template <auto Member>
+void read_workspace(const FieldRequest& request, FieldResult& result) {
+  result.add_present(workspace(request).*Member);
+}
+
+bool outside(const FieldRequest& request) { return workspace(request).cgroup_id == 0; }
+
+std::string_view container_id(const FieldRequest& request) {
+  const Workspace& place = workspace(request);
+  return place.container_id.empty() ? std::string_view(place.id) : place.container_id;
+}
+void read_container_id(const FieldRequest& request, FieldResult& result) {
+  result.add_present(outside(request) ? "host" : container_id(request).substr(0, kShortId));
+}
+void read_container_full_id(const FieldRequest& request, FieldResult& result) {
+  result.add_present(outside(request) ? "host" : container_id(request));
+}
+void read_container_name(const FieldRequest& request, FieldResult& result) {
+  result.add_present(outside(request) ? "host" : std::string_view(workspace(request).name));
+}
+
+// An image reference is REPOSITORY[:TAG][@DIGEST]; a colon in front of a slash belongs to the
+// registry's port.
+struct Image {
+  std::string_view repository, tag, digest;
+};
+Image split_image(std::string_view reference) {
+  Image image{reference, {}, {}};
+  if (const size_t at = reference.find('@'); at != reference.npos) {
+    image.digest = reference.substr(at + 1);
+    image.repository = reference.substr(0, at);
+  }
+  const size_t colon = image.repository.rfind(':');
+  if (colon != std::string_view::npos &&
+      image.repository.find('/', colon) == std::string_view::npos) {
+    image.tag = image.repository.substr(colon + 1);
+    image.repository = image.repository.substr(0, colon);
+  }
+  return image;
+}
+template <auto Part>
+void read_image(const FieldRequest& request, FieldResult& result) {
+  result.add_present(split_image(workspace(request).image).*Part);
+}
+
+void read_label(const FieldRequest& request, FieldResult& result) {
+  const auto found = workspace(request).labels.find(request.reference.key);
+  if (found != workspace(request).labels.end()) result.add(std::string_view(found->second));
+}
+
+}  // namespace
+
+std::span<const Field> place_fields() {
+  using enum FieldType;
+  static const auto kFields = std::to_array<Field>({
+      {"evt.type", text,
+       "Name of the event: execve connect dup2 clone procexit found cgroup_mkdir ..., or Picket's "
+       "own name for it",
+       read_type, Values::ends},
+      {"evt.time", text, "Seconds since the node started", read_time},
+      {"evt.rawtime", number, "Nanoseconds since the node started", read_raw_time},
+      {.name = "evt.num",
+       .type = number,
+       .doc = "Number of the event, from 1",
+       .read = read_event_number,
+       .least = 1},
+      {.name = "evt.dir",
+       .type = text,
+       .doc = "Always <: events are seen when they have happened",
+       .read = read_direction,
+       .constant = "<"},
+      {"user.uid", number, "Effective user id, initial user namespace", read_id<&Process::uid>},
+      {"user.ruid", number, "Real user id", read_id<&Process::ruid>},
+      {"user.suid", number, "Saved user id", read_id<&Process::suid>},
+      {"user.loginuid", number, "User id of the login session; -1: never set",
+       read_id<&Process::loginuid>},
+      {"group.gid", number, "Effective group id", read_id<&Process::gid>},
+      {"container.id", text, "First 12 characters of the container's id; host outside of any",
+       read_container_id},
+      {"container.full_id", text, "The container's id; host outside of any",
+       read_container_full_id},
+      {"container.name", text, "The container's name; host outside of any", read_container_name},
+      {"container.image", text, "The container's image as it was asked for",
+       read_workspace<&Workspace::image>},
+      {"container.image.repository", text, "The image without tag and digest",
+       read_image<&Image::repository>},
+      {"container.image.tag", text, "The image's tag", read_image<&Image::tag>},
+      {"container.image.digest", text, "The image's digest", read_image<&Image::digest>},
+      {"workspace.id", text, "Id of the workspace", read_workspace<&Workspace::id>},
+      {"workspace.name", text, "Name of the workspace", read_workspace<&Workspace::name>},
+      {"workspace.image", text, "Image of the workspace", read_workspace<&Workspace::image>},
+      {"workspace.image_source", text, "Where the image's name is from: annotation or rootfs",
+       read_workspace<&Workspace::image_source>},
+      {"workspace.cgroup", text, "Path of the workspace's cgroup",
+       read_workspace<&Workspace::cgroup>},
+      {"workspace.runtime", text, "Container runtime", read_workspace<&Workspace::runtime>},
+      {"workspace.label", text, "Label or annotation KEY of the workspace", read_label, Values::one,
+       Argument::key},
+  });
+  return kFields;
+}
+
+}  // namespace picket::rule

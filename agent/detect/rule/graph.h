@@ -1,0 +1,57 @@
+// Builds the graph of conditions: equal parts become one node, constants are folded, comparisons of
+// one field that stand side by side under an "or" become one set. Used by the compiler on one
+// thread, for one load. Errors: none; operators and values are checked before.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "agent/detect/rule/program.h"
+
+namespace picket::rule {
+
+class Graph {
+ public:
+  Graph();
+
+  uint32_t slot(const FieldReference& field);  // the same for the same field
+
+  NodeId comparison(const FieldReference& field, Operator op, std::vector<std::string> values);
+  NodeId all(const std::vector<NodeId>& parts) { return chain(NodeKind::all, parts); }
+  NodeId any(const std::vector<NodeId>& parts) { return chain(NodeKind::any, parts); }
+  NodeId negation(NodeId part);
+
+  // `node` for events of one type: what the type decides is folded away.
+  NodeId specialise(NodeId node, pk_type type);
+
+  // Moves slots, comparisons and the nodes that `program.by_type` can reach into the program, and
+  // renumbers its entries.
+  void finish(Program& program);
+
+ private:
+  struct Test {
+    uint32_t slot = 0;
+    Operator op = Operator::exists;
+    std::vector<std::string> values;  // sorted, each once
+  };
+
+  NodeId intern(Node node, std::string key);
+  NodeId intern_test(Test test);
+  NodeId chain(NodeKind kind, const std::vector<NodeId>& parts);
+  void merge_tests(std::vector<NodeId>& parts);
+  NodeId specialise_new(NodeId node, pk_type type);
+  NodeId specialise_test(NodeId node, pk_type type);
+  NodeId move(NodeId node, Program& program);
+
+  std::vector<FieldReference> slots_;
+  absl::flat_hash_map<std::string, uint32_t> slot_by_text_;
+  std::vector<Test> tests_;
+  std::vector<Node> nodes_;
+  absl::flat_hash_map<std::string, NodeId> node_by_key_;
+  absl::flat_hash_map<uint64_t, NodeId> specialised_;
+  absl::flat_hash_map<NodeId, NodeId> moved_;
+};
+
+}  // namespace picket::rule

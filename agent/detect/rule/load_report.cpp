@@ -1,0 +1,21 @@
+#include "agent/detect/rule/load_report.h"
+
+#include <fmt/format.h>
+
+namespace picket {
+
+std::string Diagnostic::text() const {
+  if (line == 0) return fmt::format("{}: {}", file, message);
+  return fmt::format("{}:{}:{}: {}", file, line, column, message);
+}
+
+std::string LoadReport::error_text() const {
+  std::string text;
+  for (const Diagnostic& error : errors) {
+    if (!text.empty()) text += '\n';
+    text += error.text();
+  }
+  return text;
+}
+
+}  // namespace picket

@@ -1,0 +1,297 @@
+#include "agent/detect/rule/matcher.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+namespace picket::rule {
+namespace {
+
+std::optional<int64_t> parse_number(std::string_view text) {
+  std::string_view digits = text;
+  const bool negative = digits.starts_with('-');
+  if (negative) digits.remove_prefix(1);
+  const int base = digits.starts_with("0x") || digits.starts_with("0X") ? 16 : 10;
+  if (base == 16) digits.remove_prefix(2);
+  uint64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
+    return std::nullopt;
+  }
+  const uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
+  if (value > limit) return std::nullopt;
+  return static_cast<int64_t>(negative ? 0 - value : value);
+}
+
+std::optional<bool> parse_boolean(std::string_view text) {
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return std::nullopt;
+}
+
+re2::RE2::Options regex_options() {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_dot_nl(true);
+  return options;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+bool is_ordering(Operator op) {
+  return op == Operator::less || op == Operator::less_equal || op == Operator::greater ||
+         op == Operator::greater_equal;
+}
+
+bool is_equality(Operator op) {
+  return op == Operator::equal || op == Operator::not_equal || op == Operator::in ||
+         op == Operator::intersects || op == Operator::exists;
+}
+
+std::string words_of(const Field& field) {
+  std::string words;
+  for (size_t i = 0; !field.word(i).empty(); ++i) {
+    if (i > 0) words += ' ';
+    words += field.word(i);
+  }
+  return words;
+}
+
+std::string check_text(const FieldReference& field, Operator op, std::string_view value) {
+  if (op == Operator::regex) {
+    const re2::RE2 regex(re2::StringPiece(value.data(), value.size()), regex_options());
+    if (!regex.ok()) return fmt::format("not a regular expression: {}", regex.error());
+    return {};
+  }
+  if (field.field == nullptr || field.field->word == nullptr || !is_equality(op)) return {};
+  for (size_t i = 0; !field.field->word(i).empty(); ++i) {
+    if (field.field->word(i) == value) return {};
+  }
+  return fmt::format("'{}' is never '{}'; it is one of: {}", field.text, value,
+                     words_of(*field.field));
+}
+
+}  // namespace
+
+bool Network::contains(const IpAddress& other) const {
+  if (other.v6 != address.v6) return false;
+  const int whole = prefix / 8, rest = prefix % 8;
+  if (std::memcmp(other.bytes.data(), address.bytes.data(), static_cast<size_t>(whole)) != 0) {
+    return false;
+  }
+  if (rest == 0) return true;
+  const auto mask = static_cast<uint8_t>(0xff << (8 - rest));
+  return ((other.bytes[static_cast<size_t>(whole)] ^ address.bytes[static_cast<size_t>(whole)]) &
+          mask) == 0;
+}
+
+std::variant<Network, std::string> parse_network(std::string_view text, bool needs_prefix) {
+  const size_t slash = text.find('/');
+  const std::string address(text.substr(0, slash));
+  Network network;
+  if (inet_pton(AF_INET, address.c_str(), network.address.bytes.data()) != 1) {
+    network.address.v6 = true;
+    if (inet_pton(AF_INET6, address.c_str(), network.address.bytes.data()) != 1) {
+      return fmt::format("'{}' is not an IP address", text);
+    }
+  }
+  const int bits = network.address.v6 ? 128 : 32;
+  network.prefix = bits;
+  if (slash == std::string_view::npos) {
+    if (!needs_prefix) return network;
+    return fmt::format("'{}' is not a network such as 10.0.0.0/8", text);
+  }
+  const auto prefix = parse_number(text.substr(slash + 1));
+  if (!prefix.has_value() || *prefix < 0 || *prefix > bits) {
+    return fmt::format("'{}' has no prefix length from 0 to {} behind the slash", text, bits);
+  }
+  network.prefix = static_cast<int>(*prefix);
+  return network;
+}
+
+std::string check_operator(const FieldReference& field, Operator op) {
+  bool fits = false;
+  std::string_view takes;
+  switch (field.type) {
+    case FieldType::text:
+    case FieldType::list:
+      fits = !is_ordering(op);
+      takes = "= != in intersects startswith endswith contains icontains glob pmatch regex exists";
+      break;
+    case FieldType::number:
+      fits = is_equality(op) || is_ordering(op);
+      takes = "= != < <= > >= in intersects exists";
+      break;
+    case FieldType::boolean:
+      fits = op == Operator::equal || op == Operator::not_equal || op == Operator::exists;
+      takes = "= != exists";
+      break;
+    case FieldType::ip:
+      fits = is_equality(op);
+      takes = "= != in intersects exists";
+      break;
+  }
+  if (fits) return {};
+  return fmt::format("'{}' is a {} and cannot be compared with '{}'; it takes {}", field.text,
+                     to_string(field.type), to_string(op), takes);
+}
+
+std::string check_value(const FieldReference& field, Operator op, std::string_view value) {
+  switch (field.type) {
+    case FieldType::text:
+    case FieldType::list:
+      return check_text(field, op, value);
+    case FieldType::number:
+      if (parse_number(value).has_value()) return {};
+      return fmt::format("'{}' is a number and cannot be '{}'; a number expected", field.text,
+                         value);
+    case FieldType::boolean:
+      if (parse_boolean(value).has_value()) return {};
+      return fmt::format("'{}' is a boolean and cannot be '{}'; true or false expected", field.text,
+                         value);
+    case FieldType::ip: {
+      const bool subnet = field.field != nullptr && field.field->subnet;
+      const auto network = parse_network(value, subnet);
+      if (const auto* wrong = std::get_if<std::string>(&network)) {
+        return fmt::format("{}; '{}' takes {}", *wrong, field.text,
+                           subnet ? "networks" : "addresses and networks");
+      }
+      return {};
+    }
+  }
+  return {};
+}
+
+Matcher make_matcher(const FieldReference& field, Operator op, std::vector<std::string> values) {
+  if (op == Operator::exists) return {op, field.values, std::monostate{}};
+  switch (field.type) {
+    case FieldType::boolean:
+      return {op, field.values, parse_boolean(values.front()).value_or(false)};
+    case FieldType::number: {
+      std::vector<int64_t> numbers;
+      for (const std::string& value : values) numbers.push_back(parse_number(value).value_or(0));
+      std::ranges::sort(numbers);
+      return {op, field.values, std::move(numbers)};
+    }
+    case FieldType::ip: {
+      std::vector<Network> networks;
+      for (const std::string& value : values) {
+        networks.push_back(std::get<Network>(parse_network(value, false)));
+      }
+      return {op, field.values, std::move(networks)};
+    }
+    case FieldType::text:
+    case FieldType::list:
+      break;
+  }
+  switch (op) {
+    case Operator::in:
+    case Operator::intersects:
+      return {op, field.values, Matcher::TextSet(values.begin(), values.end())};
+    case Operator::starts_with:
+      return {op, field.values, PrefixList(std::move(values))};
+    case Operator::pmatch:
+      return {op, field.values, PathPrefixes(values)};
+    case Operator::icontains:
+      return {op, field.values, lower_case(values.front())};
+    case Operator::regex:
+      return {op, field.values,
+              std::shared_ptr<const re2::RE2>(
+                  std::make_shared<re2::RE2>(values.front(), regex_options()))};
+    default:
+      return {op, field.values, std::move(values.front())};
+  }
+}
+
+bool Matcher::matches(const FieldResult& left) const {
+  if (left.values.empty()) return false;
+  if (op_ == Operator::exists) return true;
+  const auto test_one = [this](const FieldValue& value) { return test(value); };
+  const bool wants_all = (op_ == Operator::not_equal && values_ != Values::any) ||
+                         (op_ == Operator::in && values_ == Values::list);
+  return wants_all ? std::ranges::all_of(left.values, test_one)
+                   : std::ranges::any_of(left.values, test_one);
+}
+
+bool Matcher::test(const FieldValue& value) const {
+  if (const auto* text = std::get_if<std::string_view>(&value)) return test_text(*text);
+  if (const auto* number = std::get_if<int64_t>(&value)) return test_number(*number);
+  if (const auto* truth = std::get_if<bool>(&value)) {
+    const auto* right = std::get_if<bool>(&right_);
+    return right != nullptr && (*truth == *right) == (op_ == Operator::equal);
+  }
+  const auto* address = std::get_if<IpAddress>(&value);
+  const auto* networks = std::get_if<std::vector<Network>>(&right_);
+  if (address == nullptr || networks == nullptr) return false;
+  const bool inside = std::ranges::any_of(
+      *networks, [&](const Network& network) { return network.contains(*address); });
+  return inside == (op_ != Operator::not_equal);
+}
+
+bool Matcher::test_text(std::string_view value) const {
+  if (const auto* right = std::get_if<std::string>(&right_)) {
+    switch (op_) {
+      case Operator::equal:
+        return value == *right;
+      case Operator::not_equal:
+        return value != *right;
+      case Operator::ends_with:
+        return value.ends_with(*right);
+      case Operator::contains:
+        return value.find(*right) != std::string_view::npos;
+      case Operator::icontains:
+        return contains_ignoring_case(value, *right);
+      case Operator::glob:
+        return glob_match(*right, value);
+      default:
+        return false;
+    }
+  }
+  if (const auto* set = std::get_if<TextSet>(&right_)) {
+    return set->contains(absl::string_view(value.data(), value.size()));
+  }
+  if (const auto* prefixes = std::get_if<PrefixList>(&right_)) return prefixes->matches(value);
+  if (const auto* paths = std::get_if<PathPrefixes>(&right_)) return paths->matches(value);
+  if (const auto* regex = std::get_if<std::shared_ptr<const re2::RE2>>(&right_)) {
+    return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), **regex);
+  }
+  return false;
+}
+
+bool Matcher::test_number(int64_t value) const {
+  const auto* right = std::get_if<std::vector<int64_t>>(&right_);
+  if (right == nullptr || right->empty()) return false;
+  switch (op_) {
+    case Operator::equal:
+      return value == right->front();
+    case Operator::not_equal:
+      return value != right->front();
+    case Operator::less:
+      return value < right->front();
+    case Operator::less_equal:
+      return value <= right->front();
+    case Operator::greater:
+      return value > right->front();
+    case Operator::greater_equal:
+      return value >= right->front();
+    case Operator::in:
+    case Operator::intersects:
+      return std::ranges::binary_search(*right, value);
+    default:
+      return false;
+  }
+}
+
+}  // namespace picket::rule

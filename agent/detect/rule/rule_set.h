@@ -1,0 +1,56 @@
+// A compiled set of rules: immutable once loaded, shared freely between threads; the working memory
+// of an evaluation lives in RuleDetector. Errors: load_rules() reports every problem it finds in
+// `report` and answers InvalidArgument; a set exists only when all of its files are valid.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "agent/detect/finding.h"
+#include "agent/detect/rule/load_report.h"
+
+namespace picket {
+
+namespace rule {
+struct Program;
+}
+
+// What a rule says about itself.
+struct RuleInfo {
+  std::string name, desc, why, source;
+  Priority priority = Priority::notice;
+  std::vector<std::string> tags;
+  bool enabled = true;
+  Action respond = Action::none;
+  std::string condition;  // as written
+  std::string output;     // as written
+  std::string file;
+  int line = 0;
+  std::vector<std::string> events;  // schema names of the events it is evaluated on
+};
+
+class RuleSet {
+ public:
+  explicit RuleSet(std::unique_ptr<const rule::Program> program);
+  ~RuleSet();
+  RuleSet(const RuleSet&) = delete;
+  RuleSet& operator=(const RuleSet&) = delete;
+
+  std::span<const RuleInfo> rules() const;
+  const rule::Program& program() const { return *program_; }
+
+ private:
+  std::unique_ptr<const rule::Program> program_;
+};
+
+// A path is a rule file, or a folder whose *.yaml files are read in the order of their paths,
+// sub-folders included; NAME.test.yaml files are left out. A later definition of a name replaces an
+// earlier one and is noted in `report`.
+absl::StatusOr<std::unique_ptr<RuleSet>> load_rules(std::span<const std::filesystem::path> paths,
+                                                    LoadReport& report);
+
+}  // namespace picket

@@ -1,0 +1,41 @@
+// Text comparisons of the rule language that the standard library does not have. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace picket::rule {
+
+// A shell pattern over the whole text: * ? [a-z] [!a-z] and \ before a literal character; * also
+// matches "/".
+bool glob_match(std::string_view pattern, std::string_view text);
+
+bool contains_ignoring_case(std::string_view text, std::string_view lower_case_part);
+
+// Prefixes of which none starts with another, sorted: a text is looked up with one binary search.
+class PrefixList {
+ public:
+  explicit PrefixList(std::vector<std::string> prefixes);
+  bool matches(std::string_view text) const;
+
+ private:
+  std::vector<std::string> prefixes_;
+};
+
+// Paths that lie at or below one of a set, component by component; a component of the set may be a
+// pattern.
+class PathPrefixes {
+ public:
+  explicit PathPrefixes(const std::vector<std::string>& paths);
+  bool matches(std::string_view path) const;
+
+ private:
+  struct Path {
+    std::vector<std::string> components;
+  };
+  static bool below(const Path& prefix, std::string_view path);
+  std::vector<Path> paths_;
+};
+
+}  // namespace picket::rule

@@ -1,0 +1,51 @@
+// Strict reading of one mapping of a rule file: duplicate and unknown keys and values of a wrong
+// type are errors with file, line and column. Lives while the mapping is read; throws
+// YAML::Exception as the library does, caught by read_definitions(). Errors: added to the report;
+// every function answers whether its key was fine.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/detect/rule/load_report.h"
+#include "agent/detect/rule/source_text.h"
+
+namespace picket::rule {
+
+class YamlItem {
+ public:
+  enum Presence { kOptional, kRequired };
+
+  YamlItem(YAML::Node map, std::shared_ptr<const SourceFile> file, LoadReport& report);
+
+  bool has(std::string_view key) const;
+  YAML::Node value(std::string_view key) const;  // undefined when absent
+  YAML::Mark mark() const { return map_.Mark(); }
+  bool allow(std::initializer_list<std::string_view> keys);  // reports duplicate and unknown keys
+
+  // An absent optional key leaves `text` as it is, and answers true; so does a present one of the
+  // right type.
+  bool read(std::string_view key, SourceText& text, Presence presence = kOptional);
+  bool read(std::string_view key, bool& value);
+  bool read_name(std::string_view key, SourceText& name);  // not empty
+  bool read_items(std::string_view key, const std::function<void(SourceText, bool quoted)>& each,
+                  Presence presence = kRequired);
+
+  bool fail(const SourceText& at, std::string message);  // answers false
+
+ private:
+  SourceText text_of(const YAML::Node& scalar) const;
+  bool missing(std::string_view key, Presence presence);
+  bool fail(const YAML::Mark& mark, std::string message);
+
+  YAML::Node map_;
+  std::shared_ptr<const SourceFile> file_;
+  LoadReport& report_;
+};
+
+}  // namespace picket::rule
