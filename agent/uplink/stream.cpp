@@ -1,0 +1,96 @@
+#include "agent/uplink/stream.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include "common/tls.h"
+#include "picket/v1/agent.grpc.pb.h"
+
+namespace picket {
+namespace {
+
+class GrpcStream final : public Stream,
+                         public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
+ public:
+  GrpcStream(v1::AgentService::Stub& stub, Outbox& outbox) : outbox_(outbox) {
+    stub.async()->Connect(&context_, this);
+    AddHold();  // writes come from outside the reactions
+    StartRead(&incoming_);
+    StartCall();
+  }
+
+  void write(const v1::ConnectRequest& request) override {
+    outgoing_ = request;
+    StartWrite(&outgoing_);
+  }
+  void cancel() override { context_.TryCancel(); }
+  void release() override { RemoveHold(); }
+
+  void OnWriteDone(bool ok) override {
+    if (ok) outbox_.report(StreamWritten{});  // a failed write is followed by a failed read
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      outbox_.report(StreamBroken{});
+      return;
+    }
+    switch (incoming_.message_case()) {
+      case v1::ConnectResponse::kAck:
+        outbox_.report(std::move(*incoming_.mutable_ack()));
+        break;
+      case v1::ConnectResponse::kCommand:
+        outbox_.report(std::move(*incoming_.mutable_command()));
+        break;
+      case v1::ConnectResponse::MESSAGE_NOT_SET:
+        break;  // a newer collector's message: not for us
+    }
+    StartRead(&incoming_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    outbox_.report(StreamDone{
+        fmt::format("{} ({})", status.error_message(), static_cast<int>(status.error_code()))});
+  }
+
+ private:
+  Outbox& outbox_;
+  grpc::ClientContext context_;
+  v1::ConnectRequest outgoing_;
+  v1::ConnectResponse incoming_;
+};
+
+class GrpcStreamFactory final : public StreamFactory {
+ public:
+  GrpcStreamFactory(const std::string& address, const TlsFiles& files,
+                    const std::string& server_id) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    // Where alerts go is written in the configuration, not in the environment or the DNS.
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+    // Our own back-off decides when to try again; gRPC's must not hide a collector that is back.
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+    channel_ = grpc::CreateCustomChannel(address, channel_credentials(files, server_id), arguments);
+    stub_ = v1::AgentService::NewStub(channel_);
+  }
+  std::unique_ptr<Stream> connect(Outbox& outbox) override {
+    return std::make_unique<GrpcStream>(*stub_, outbox);
+  }
+
+ private:
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::AgentService::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<StreamFactory> grpc_stream_factory(const std::string& address,
+                                                   const TlsFiles& files,
+                                                   const std::string& server_id) {
+  return std::make_unique<GrpcStreamFactory>(address, files, server_id);
+}
+
+}  // namespace picket
