@@ -1,0 +1,302 @@
+#include "agent/app/agent.h"
+
+#include <fmt/format.h>
+#include <prometheus/registry.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "agent/app/blind_spots.h"
+#include "agent/app/identity_service.h"
+#include "agent/app/outlets.h"
+#include "agent/app/pipeline.h"
+#include "agent/app/responder_thread.h"
+#include "agent/app/version.h"
+#include "agent/app/watched_registry.h"
+#include "agent/enrich/cgroup_path.h"
+#include "agent/enrich/cgroup_resolver.h"
+#include "agent/enrich/containerd_resolver.h"
+#include "agent/enrich/identity_json.h"
+#include "agent/enrich/runc_resolver.h"
+#include "agent/event/schema.h"
+#include "agent/respond/system_responder.h"
+#include "agent/sensor/bpf_sensor.h"
+#include "agent/sensor/recording.h"
+#include "agent/sensor/self_check.h"
+#include "common/health_server.h"
+#include "common/tls_refusals.h"
+
+namespace picket {
+namespace {
+
+constexpr std::chrono::milliseconds kSelfCheckDeadline{5000};
+
+std::string boot_id() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
+}
+
+// What nobody counts event by event is asked for when somebody looks.
+class AgentMetrics final : public prometheus::Registry {
+ public:
+  explicit AgentMetrics(const RefusalCounts& refused_peers) : refused_peers_(refused_peers) {}
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::vector<prometheus::MetricFamily> families = Registry::Collect();
+    families.push_back(refusal_metrics(refused_peers_));
+    return families;
+  }
+
+ private:
+  const RefusalCounts& refused_peers_;
+};
+
+BpfSensorOptions sensor_options(const AgentConfig& config) {
+  BpfSensorOptions options;
+  options.ring_bytes = config.ring_bytes;
+  options.compat_calls = config.compat_calls;
+  options.cgroup_roots = config.cgroup_roots;
+  return options;
+}
+
+std::unique_ptr<Resolver> make_resolver(const AgentConfig& config, const std::string& cgroup_root) {
+  std::vector<std::unique_ptr<Resolver>> runtimes;
+  runtimes.push_back(std::make_unique<ContainerdResolver>(config.containerd_roots));
+  runtimes.push_back(std::make_unique<RuncResolver>(config.runc_roots));
+  return std::make_unique<ResolverChain>(cgroup_root, std::move(runtimes),
+                                         std::make_unique<CgroupResolver>(cgroup_root));
+}
+
+absl::StatusOr<std::shared_ptr<const RuleSet>> read_rules(const AgentConfig& config) {
+  LoadReport report;
+  auto rules = load_rules(config.rules, report);
+  for (const Diagnostic& note : report.notes) SPDLOG_INFO("rules: {}", note.text());
+  for (const Diagnostic& error : report.errors) SPDLOG_ERROR("rules: {}", error.text());
+  if (!rules.ok()) return rules.status();
+  SPDLOG_INFO("{} rules from {} files", report.rules, report.files);
+  return std::shared_ptr<const RuleSet>(std::move(*rules));
+}
+
+}  // namespace
+
+struct Agent::Impl {
+  Impl(AgentConfig the_config, AgentMode the_mode, const RefusalCounts& refused_peers)
+      : config(std::move(the_config)),
+        mode(std::move(the_mode)),
+        registry(std::make_shared<AgentMetrics>(refused_peers)),
+        health(registry),
+        sensor(sensor_options(config)) {}
+
+  absl::Status open_state();
+  absl::Status open_uplink();
+  absl::Status open_recording();
+  absl::Status compose();
+  PipelineParts parts();
+  void report_start();
+  void check_itself();
+
+  const AgentConfig config;
+  const AgentMode mode;
+  SystemClock clock;
+  const std::string boot = boot_id();
+  std::shared_ptr<prometheus::Registry> registry;
+  HealthServer health;
+  BpfSensor sensor;
+  WatchedRegistry watched;
+  std::optional<Heartbeat> heartbeat;
+  std::unique_ptr<RecordingWriter> recording;
+  std::unique_ptr<Uplink> uplink;
+  std::unique_ptr<Outlet> outlet;
+  std::unique_ptr<CgroupFs> cgroups;
+  std::unique_ptr<SystemResponder> responder;
+  std::unique_ptr<ResponderThread> responses;
+  std::unique_ptr<IdentityService> identities;
+  std::unique_ptr<Pipeline> pipeline;
+  std::string spool_damage;
+  std::atomic<bool> stopping{false};
+};
+
+absl::Status Agent::Impl::open_state() {
+  std::error_code error;
+  std::filesystem::create_directories(config.state_dir, error);
+  if (error) {
+    return absl::InternalError(
+        fmt::format("make state directory {}: {}", config.state_dir.string(), error.message()));
+  }
+  auto opened = Heartbeat::open(config.state_dir / "heartbeat");
+  if (!opened.ok()) return opened.status();
+  heartbeat.emplace(std::move(*opened));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Impl::open_uplink() {
+  const TlsFiles files{config.collector.ca, config.collector.cert, config.collector.key};
+  if (absl::Status status = check_files(files); !status.ok()) return status;
+  auto spool = Spool::open(config.state_dir / "spool.db", {.max_bytes = config.spool_bytes});
+  if (!spool.ok()) return spool.status();
+  spool_damage = (*spool)->damaged_file().string();
+  Uplink::Options options;
+  options.agent_version = kVersion;
+  options.boot_id = boot;
+  options.kernel = kernel_release();
+  options.random = [engine = std::mt19937(std::random_device{}())]() mutable {
+    return std::uniform_real_distribution<>(0.0, 1.0)(engine);
+  };
+  Uplink::Callbacks callbacks;
+  callbacks.on_command = [this](const v1::Command& command) { pipeline->post(command); };
+  callbacks.on_loss = [this](const UplinkLoss& loss) {
+    pipeline->post(DeliveryLoss{loss.count, loss.where});
+  };
+  uplink = std::make_unique<Uplink>(
+      std::move(*spool),
+      grpc_stream_factory(config.collector.address, files, config.collector.server_id),
+      std::move(options), std::move(callbacks), *registry);
+  outlet = std::make_unique<UplinkOutlet>(*uplink);
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Impl::open_recording() {
+  if (mode.recording.empty()) return absl::OkStatus();
+  auto writer = RecordingWriter::create(mode.recording,
+                                        {Timeline::of(clock).wall_minus_boot_ns, kernel_release()});
+  if (!writer.ok()) return writer.status();
+  recording = std::move(*writer);
+  return absl::OkStatus();
+}
+
+PipelineParts Agent::Impl::parts() {
+  PipelineParts parts(clock, *outlet, *registry, boot);
+  parts.heartbeat = heartbeat ? &*heartbeat : nullptr;
+  parts.policy =
+      ResponsePolicy({.enabled = config.respond, .dry_run = config.dry_run || mode.standalone});
+  parts.respond = [this](Verdict verdict) { return responses->order(std::move(verdict)); };
+  parts.identify = [this](uint64_t id, std::string path, uint32_t pid) {
+    identities->request({id, std::move(path), pid});
+  };
+  parts.losses = [this] {
+    std::vector<RecordLoss> losses;
+    for (const Loss& loss : sensor.losses()) {
+      const EventRow* row = event_row(loss.type);
+      losses.push_back(
+          {loss.workspace, row != nullptr ? std::string(row->name) : "process label", loss.count});
+    }
+    return losses;
+  };
+  parts.watched = [this](const Workspace& workspace, bool is_watched) {
+    watched.set(workspace, is_watched);
+  };
+  if (recording) {
+    parts.record = [this](std::span<const std::byte> record) { recording->on_record(record); };
+    parts.record_identity = [this](uint64_t id, const absl::StatusOr<Workspace>& identity) {
+      recording->on_identity(identity_to_json(id, identity));
+    };
+  }
+  return parts;
+}
+
+absl::Status Agent::Impl::compose() {
+  auto rules = read_rules(config);
+  if (!rules.ok()) return rules.status();
+  if (absl::Status status = open_recording(); !status.ok()) return status;
+  const auto cgroup_root = find_cgroup2();
+  if (!cgroup_root.ok()) return cgroup_root.status();
+  cgroups = std::make_unique<CgroupFs>(*cgroup_root, cgroup_mounts().v1_freezer);
+  responder = std::make_unique<SystemResponder>(
+      *cgroups, clock, [this](uint64_t id) { return watched.find(id); },
+      SystemResponder::Options{.max_per_minute = config.max_actions_per_minute});
+  responses = std::make_unique<ResponderThread>(
+      *responder, [this](Response response) { pipeline->post(std::move(response)); });
+  identities = std::make_unique<IdentityService>(
+      make_resolver(config, *cgroup_root), [this](uint64_t id, absl::StatusOr<Workspace> identity) {
+        pipeline->post(IdentityAnswer{id, std::move(identity)});
+      });
+  pipeline = std::make_unique<Pipeline>(parts(), EnricherOptions{}, std::move(*rules));
+  return absl::OkStatus();
+}
+
+void Agent::Impl::check_itself() {
+  const SelfCheckResult result = self_check(sensor, pipeline->records(), kSelfCheckDeadline);
+  for (const std::string& missing : result.missing) {
+    SPDLOG_ERROR("self check: {}", missing);
+    pipeline->report(failed_self_check(missing, clock.boot_ns()));
+  }
+}
+
+void Agent::Impl::report_start() {
+  const Timeline timeline = Timeline::of(clock);
+  const uint64_t now = clock.wall_ns();
+  if (heartbeat && heartbeat->previous_wall_ns()) {
+    pipeline->report(unwatched_interval(*heartbeat->previous_wall_ns(), now, timeline));
+  }
+  if (!spool_damage.empty()) {
+    pipeline->report(lost_inside("envelopes of a damaged spool, kept as " + spool_damage + ",", 0,
+                                 clock.boot_ns(), clock.boot_ns()));
+  }
+  const Coverage coverage = sensor.coverage();
+  for (const CoverageLine& line : coverage.lines) {
+    if (line.state == CoverageLine::State::attached) continue;
+    SPDLOG_WARN("coverage: {} is {}: {} ({})", line.hook,
+                line.state == CoverageLine::State::failing ? "failing" : "missing", line.effect,
+                line.reason);
+  }
+  pipeline->publish(coverage_envelope(coverage, now), Priority::informational);
+}
+
+Agent::Agent(AgentConfig config, AgentMode mode, const RefusalCounts& refused_peers)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(mode), refused_peers)) {}
+
+Agent::~Agent() = default;
+
+absl::Status Agent::start() {
+  Impl& agent = *impl_;
+  if (agent.mode.standalone) {
+    agent.outlet = std::make_unique<JsonLinesOutlet>();
+  } else {
+    if (absl::Status status = agent.open_state(); !status.ok()) return status;
+    if (absl::Status status = agent.open_uplink(); !status.ok()) return status;
+  }
+  if (absl::Status status = agent.compose(); !status.ok()) return status;
+  if (absl::Status status = agent.health.start(agent.config.http); !status.ok()) return status;
+  if (absl::Status status = agent.sensor.start(); !status.ok()) return status;
+  agent.identities->start();
+  agent.responses->start();
+  if (agent.uplink) agent.uplink->start();
+  agent.check_itself();
+  agent.report_start();
+  return absl::OkStatus();
+}
+
+absl::Status Agent::run() {
+  Impl& agent = *impl_;
+  agent.health.set_not_ready("");
+  SPDLOG_INFO("watching");
+  const absl::Status status = agent.pipeline->run(agent.sensor, agent.stopping);
+  agent.health.set_not_ready("stopping");
+  agent.identities->stop();
+  agent.responses->stop();
+  if (agent.uplink) agent.uplink->stop(std::chrono::seconds(5));
+  if (agent.recording) {
+    if (const absl::Status closed = agent.recording->close(); !closed.ok()) return closed;
+  }
+  return status;
+}
+
+void Agent::stop() {
+  impl_->stopping.store(true, std::memory_order_release);
+  impl_->sensor.wake();
+}
+
+void Agent::reload_rules() {
+  auto rules = read_rules(impl_->config);
+  if (!rules.ok()) {
+    SPDLOG_ERROR("the rules were not reloaded, the active ones stay: {}",
+                 std::string(rules.status().message()));
+    return;
+  }
+  impl_->pipeline->post(NewRules{std::move(*rules)});
+}
+
+}  // namespace picket

@@ -1,0 +1,98 @@
+#include "agent/app/blind_spots.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace picket {
+namespace {
+
+Finding about_the_agent(std::string_view rule, Priority priority, uint64_t first_ns,
+                        uint64_t last_ns) {
+  Finding finding;
+  finding.rule = rule;
+  finding.priority = priority;
+  finding.tags = {"picket"};
+  finding.event_type = "none";
+  finding.time_ns = last_ns;
+  finding.first_ns = first_ns;
+  finding.last_ns = last_ns;
+  return finding;
+}
+
+}  // namespace
+
+Finding unwatched_interval(uint64_t first_wall_ns, uint64_t last_wall_ns,
+                           const Timeline& timeline) {
+  Finding finding =
+      about_the_agent(kBlindSpotRule, Priority::warning, timeline.boot_ns(first_wall_ns),
+                      timeline.boot_ns(last_wall_ns));
+  finding.why = "While no agent runs, nothing that happens in the workspaces of this node is seen.";
+  finding.output = fmt::format("no agent watched this node from {} to {}",
+                               rfc3339(first_wall_ns).text, rfc3339(last_wall_ns).text);
+  finding.merge_id = fmt::format("unwatched|{}", first_wall_ns);
+  return finding;
+}
+
+Finding lost_records(const Workspace& workspace,
+                     const std::map<std::string, uint64_t>& count_by_event, uint64_t first_boot_ns,
+                     uint64_t last_boot_ns) {
+  Finding finding = about_the_agent(kBlindSpotRule, Priority::warning, first_boot_ns, last_boot_ns);
+  finding.workspace = workspace;
+  finding.why = "The kernel's ring was full: these events happened and were not judged.";
+  std::vector<std::string> parts;
+  uint64_t total = 0;
+  for (const auto& [event, count] : count_by_event) {
+    parts.push_back(fmt::format("{} {}", count, event));
+    finding.fields.emplace_back("lost." + event, std::to_string(count));
+    total += count;
+  }
+  finding.fields.emplace_back("lost", std::to_string(total));
+  finding.output =
+      fmt::format("{} records of {} were lost: {}", total,
+                  workspace.id.empty() ? "unknown workspaces" : "workspace " + workspace.name,
+                  fmt::join(parts, ", "));
+  finding.merge_id = fmt::format("lost|{}|{}", workspace.cgroup_id, first_boot_ns);
+  return finding;
+}
+
+Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_ns,
+                    uint64_t last_boot_ns) {
+  Finding finding = about_the_agent(kBlindSpotRule, Priority::warning, first_boot_ns, last_boot_ns);
+  finding.why = "A bounded table or queue of the agent was full: these were counted and let go.";
+  finding.fields.emplace_back("lost", std::to_string(count));
+  finding.output = fmt::format("{} {} were lost inside the agent", count, what);
+  finding.merge_id = fmt::format("inside|{}|{}", what, first_boot_ns);
+  return finding;
+}
+
+Finding missing_identity(const Workspace& workspace, std::string_view reason, uint64_t boot_ns) {
+  Finding finding = about_the_agent(kIdentityRule, Priority::error, boot_ns, boot_ns);
+  finding.workspace = workspace;
+  finding.why = "Events of a workspace that nobody can name reach the wrong people, or none.";
+  finding.output = fmt::format("no identity for cgroup {}: {}", workspace.cgroup, reason);
+  finding.merge_id = fmt::format("identity|{}", workspace.cgroup_id);
+  return finding;
+}
+
+Finding failed_self_check(std::string_view what, uint64_t boot_ns) {
+  Finding finding = about_the_agent(kSelfCheckRule, Priority::critical, boot_ns, boot_ns);
+  finding.why =
+      "An event that the agent caused itself did not come back: the sensor does not see what it "
+      "claims to.";
+  finding.output = fmt::format("self check failed: {}", what);
+  finding.merge_id = fmt::format("self_check|{}", what);
+  return finding;
+}
+
+Finding failed_response(std::string_view action, const Workspace& workspace,
+                        std::string_view reason, uint64_t boot_ns) {
+  Finding finding = about_the_agent(kResponseFailedRule, Priority::critical, boot_ns, boot_ns);
+  finding.workspace = workspace;
+  finding.why =
+      "An action that was asked for did not happen: what it should have stopped may go on.";
+  finding.output = fmt::format("{} of workspace {} failed: {}", action, workspace.name, reason);
+  finding.merge_id = fmt::format("response|{}|{}|{}", action, workspace.cgroup_id, boot_ns);
+  return finding;
+}
+
+}  // namespace picket

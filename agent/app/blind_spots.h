@@ -1,0 +1,38 @@
+// Findings about what the agent could not see: intervals without an agent, records the ring
+// refused, workspaces without identity. Pure functions, called by the pipeline thread. first_ns and
+// last_ns are the bounds of the blind interval.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "agent/app/envelopes.h"
+#include "agent/detect/finding.h"
+
+namespace picket {
+
+inline constexpr std::string_view kBlindSpotRule = "picket.blind_spot";
+inline constexpr std::string_view kSelfCheckRule = "picket.self_check";
+inline constexpr std::string_view kIdentityRule = "picket.identity_missing";
+inline constexpr std::string_view kResponseFailedRule = "picket.response_failed";
+
+// Nobody watched from `first_wall_ns` to `last_wall_ns`.
+Finding unwatched_interval(uint64_t first_wall_ns, uint64_t last_wall_ns, const Timeline& timeline);
+
+// The ring refused records of `workspace` (id empty: not attributable) between two readings of the
+// counters.
+Finding lost_records(const Workspace& workspace,
+                     const std::map<std::string, uint64_t>& count_by_event, uint64_t first_boot_ns,
+                     uint64_t last_boot_ns);
+
+// Findings, records or envelopes that a full queue or table of the agent refused.
+Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_ns,
+                    uint64_t last_boot_ns);
+
+Finding missing_identity(const Workspace& workspace, std::string_view reason, uint64_t boot_ns);
+Finding failed_self_check(std::string_view what, uint64_t boot_ns);
+Finding failed_response(std::string_view action, const Workspace& workspace,
+                        std::string_view reason, uint64_t boot_ns);
+
+}  // namespace picket

@@ -1,0 +1,78 @@
+#include "agent/app/config.h"
+
+#include <bit>
+
+#include "common/config_reader.h"
+
+namespace picket {
+namespace {
+
+constexpr uint64_t kMaxRing = 1ULL << 30;
+
+void read_collector(ConfigReader section, CollectorConfig& collector, bool required) {
+  section.read("address", collector.address);
+  section.read("server_id", collector.server_id);
+  section.read("ca", collector.ca);
+  section.read("cert", collector.cert);
+  section.read("key", collector.key);
+  if (required) {
+    if (collector.address.empty()) section.fail("address", "expected HOST:PORT of the collector");
+    if (collector.ca.empty()) section.fail("ca", "expected the file of the certificate authority");
+    if (collector.cert.empty())
+      section.fail("cert", "expected the file of this node's certificate");
+    if (collector.key.empty()) section.fail("key", "expected the file of this node's private key");
+  }
+  section.finish_section();
+}
+
+void read_sensor(ConfigReader section, AgentConfig& config) {
+  section.read("ring_bytes", config.ring_bytes, 64 << 10, kMaxRing);
+  if (!std::has_single_bit(config.ring_bytes))
+    section.fail("ring_bytes", "expected a power of two");
+  section.read("compat_calls", config.compat_calls);
+  section.finish_section();
+}
+
+void read_workspaces(ConfigReader section, AgentConfig& config) {
+  section.read("cgroup_roots", config.cgroup_roots);
+  section.read("runc_roots", config.runc_roots);
+  section.read("containerd_roots", config.containerd_roots);
+  section.finish_section();
+}
+
+void read_respond(ConfigReader section, AgentConfig& config) {
+  section.read("enabled", config.respond);
+  section.read("dry_run", config.dry_run);
+  section.read("max_per_minute", config.max_actions_per_minute, 1, 100000);
+  section.finish_section();
+}
+
+void read_log(ConfigReader section, AgentConfig& config) {
+  section.read("level", config.log_level);
+  section.read("format", config.log_format);
+  if (config.log_format != "text" && config.log_format != "json") {
+    section.fail("format", "expected text or json");
+  }
+  section.finish_section();
+}
+
+}  // namespace
+
+absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool standalone) {
+  auto reader = ConfigReader::open(file);
+  if (!reader.ok()) return reader.status();
+  AgentConfig config;
+  reader->read("state_dir", config.state_dir);
+  reader->read("rules", config.rules);
+  reader->read("http", config.http);
+  reader->read("spool_bytes", config.spool_bytes, 1 << 20, 1ULL << 40);
+  read_collector(reader->section("collector"), config.collector, !standalone);
+  read_sensor(reader->section("sensor"), config);
+  read_workspaces(reader->section("workspaces"), config);
+  read_respond(reader->section("respond"), config);
+  read_log(reader->section("log"), config);
+  if (absl::Status status = reader->finish(); !status.ok()) return status;
+  return config;
+}
+
+}  // namespace picket

@@ -1,0 +1,46 @@
+// The agent's configuration: one YAML file, strict. Plain values, read at start.
+// Errors: InvalidArgument with file, line, column and what was expected, a line for each problem.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace picket {
+
+struct CollectorConfig {
+  std::string address;  // HOST:PORT
+  std::string server_id = "spiffe://picket/collector/collector";
+  std::filesystem::path ca, cert, key;
+};
+
+struct AgentConfig {
+  std::filesystem::path state_dir = "/var/lib/picket";
+  std::vector<std::filesystem::path> rules = {"/usr/share/picket/rules"};
+  CollectorConfig collector;
+  std::string http = "127.0.0.1:9470";
+  uint64_t spool_bytes = 256ULL << 20;
+
+  uint64_t ring_bytes = 1 << 20;  // a power of two
+  bool compat_calls = true;
+
+  std::vector<std::string> cgroup_roots;  // every direct child is a workspace
+  std::vector<std::filesystem::path> runc_roots = {"/run/runc"};
+  std::vector<std::filesystem::path> containerd_roots = {
+      "/run/containerd/io.containerd.runtime.v2.task"};
+
+  bool respond = true;
+  bool dry_run = false;
+  uint64_t max_actions_per_minute = 30;
+
+  std::string log_level = "info";
+  std::string log_format = "text";  // or "json"
+};
+
+// `standalone`: no collector section is needed.
+absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool standalone);
+
+}  // namespace picket

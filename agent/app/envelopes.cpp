@@ -1,0 +1,153 @@
+#include "agent/app/envelopes.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+namespace picket {
+namespace {
+
+void fill(v1::Process& out, const ProcessSummary& process) {
+  out.set_pid(process.key.pid);
+  out.set_start_ns(process.key.start_ns);
+  out.set_name(process.name);
+  out.set_exe(process.exe);
+  out.set_cmdline(process.cmdline);
+  out.set_cwd(process.cwd);
+  out.set_uid(process.uid);
+}
+
+void fill(v1::Workspace& out, const Workspace& workspace) {
+  out.set_id(workspace.id);
+  out.set_name(workspace.name);
+  out.set_container_id(workspace.container_id);
+  out.set_image(workspace.image);
+  out.set_image_source(workspace.image_source);
+  out.set_cgroup(workspace.cgroup);
+  out.set_runtime(workspace.runtime);
+  out.set_cgroup_id(workspace.cgroup_id);
+  out.mutable_labels()->insert(workspace.labels.begin(), workspace.labels.end());
+}
+
+v1::Action wire_action(Action action) {
+  switch (action) {
+    case Action::kill:
+      return v1::ACTION_KILL;
+    case Action::freeze:
+      return v1::ACTION_FREEZE;
+    case Action::thaw:
+      return v1::ACTION_THAW;
+    case Action::none:
+      break;
+  }
+  return v1::ACTION_UNSPECIFIED;
+}
+
+const char* state_word(CoverageLine::State state) {
+  switch (state) {
+    case CoverageLine::State::attached:
+      return "attached";
+    case CoverageLine::State::refused:
+      return "refused";
+    case CoverageLine::State::off:
+      return "off";
+    case CoverageLine::State::failing:
+      return "failing";
+  }
+  return "off";
+}
+
+}  // namespace
+
+void set_timestamp(google::protobuf::Timestamp& out, uint64_t wall_ns) {
+  out.set_seconds(static_cast<int64_t>(wall_ns / 1'000'000'000U));
+  out.set_nanos(static_cast<int32_t>(wall_ns % 1'000'000'000U));
+}
+
+std::string alert_id(const Finding& finding, const std::string& boot_id) {
+  const std::string key =
+      fmt::format("{}|{}|{}|{}", boot_id, finding.merge_id, finding.rule, finding.first_ns);
+  const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
+                            const std::string& boot_id) {
+  v1::Envelope envelope;
+  v1::Alert& alert = *envelope.mutable_alert();
+  alert.set_id(alert_id(finding, boot_id));
+  set_timestamp(*alert.mutable_time(), timeline.wall_ns(finding.time_ns));
+  alert.set_rule(finding.rule);
+  alert.set_priority(static_cast<v1::Priority>(static_cast<int>(finding.priority) + 1));
+  alert.set_output(finding.output);
+  for (const std::string& tag : finding.tags) alert.add_tags(tag);
+  fill(*alert.mutable_workspace(), finding.workspace);
+  fill(*alert.mutable_process(), finding.process);
+  for (const ProcessSummary& ancestor : finding.lineage) fill(*alert.add_lineage(), ancestor);
+  alert.set_count(finding.count);
+  set_timestamp(*alert.mutable_first(), timeline.wall_ns(finding.first_ns));
+  set_timestamp(*alert.mutable_last(), timeline.wall_ns(finding.last_ns));
+  alert.set_event_type(finding.event_type);
+  for (const auto& [name, value] : finding.fields) (*alert.mutable_fields())[name] = value;
+  alert.set_why(finding.why);
+  if (finding.respond != Action::none) alert.set_action(std::string(to_string(finding.respond)));
+  return envelope;
+}
+
+v1::Envelope result_envelope(const Response& response, uint64_t wall_ns) {
+  v1::Envelope envelope;
+  v1::CommandResult& result = *envelope.mutable_result();
+  result.set_command_id(response.verdict.command);
+  if (response.verdict.command.empty()) result.set_alert_id(response.verdict.finding);
+  result.set_action(wire_action(response.verdict.action));
+  result.set_workspace_id(response.verdict.target.workspace_id);
+  result.set_ok(response.status.ok());
+  result.set_detail(response.status.ok() ? response.detail
+                                         : std::string(response.status.message()));
+  result.set_took_us(response.took.count());
+  result.set_dry_run(response.verdict.dry_run);
+  set_timestamp(*result.mutable_time(), wall_ns);
+  return envelope;
+}
+
+v1::Envelope coverage_envelope(const Coverage& coverage, uint64_t wall_ns) {
+  v1::Envelope envelope;
+  v1::Coverage& out = *envelope.mutable_coverage();
+  out.set_kernel(coverage.kernel);
+  out.set_tier(coverage.tier);
+  for (const CoverageLine& line : coverage.lines) {
+    v1::CoverageLine& row = *out.add_lines();
+    row.set_hook(line.hook);
+    row.set_event(line.event);
+    row.set_state(state_word(line.state));
+    row.set_effect(line.effect);
+    row.set_reason(line.reason);
+  }
+  set_timestamp(*envelope.mutable_recorded(), wall_ns);
+  return envelope;
+}
+
+v1::Envelope workspace_envelope(const Workspace& workspace, v1::WorkspaceState state,
+                                uint32_t processes, uint64_t wall_ns) {
+  v1::Envelope envelope;
+  v1::WorkspaceStatus& status = *envelope.mutable_workspace();
+  fill(*status.mutable_workspace(), workspace);
+  status.set_state(state);
+  status.set_processes(processes);
+  set_timestamp(*status.mutable_since(), wall_ns);
+  return envelope;
+}
+
+Action action_of(v1::Action action) {
+  switch (action) {
+    case v1::ACTION_KILL:
+      return Action::kill;
+    case v1::ACTION_FREEZE:
+      return Action::freeze;
+    case v1::ACTION_THAW:
+      return Action::thaw;
+    default:
+      return Action::none;
+  }
+}
+
+}  // namespace picket

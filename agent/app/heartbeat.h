@@ -1,0 +1,34 @@
+// Remembers, across a crash, when this agent last watched: a small file rewritten every tick. At
+// the next start the time since then is the interval in which nobody watched. Owner: the pipeline
+// thread. Errors: open() says which file could not be made; a failing beat() is counted by the
+// caller.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace picket {
+
+class Heartbeat {
+ public:
+  static absl::StatusOr<Heartbeat> open(const std::filesystem::path& file);
+  Heartbeat(Heartbeat&& other) noexcept;
+  Heartbeat& operator=(Heartbeat&&) = delete;
+  ~Heartbeat();
+
+  // The last beat of an earlier run, UTC nanoseconds; nullopt: the first run on this node, or the
+  // file was unreadable.
+  std::optional<uint64_t> previous_wall_ns() const { return previous_; }
+  absl::Status beat(uint64_t wall_ns);
+
+ private:
+  Heartbeat(int fd, std::optional<uint64_t> previous) : fd_(fd), previous_(previous) {}
+  int fd_;
+  std::optional<uint64_t> previous_;
+};
+
+}  // namespace picket

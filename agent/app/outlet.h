@@ -1,0 +1,16 @@
+// Where the pipeline's results go: the uplink, or JSON lines on standard output. Called by the
+// pipeline thread only. Errors: a refused envelope is counted by the outlet and reported as a loss
+// by whoever refused it.
+#pragma once
+
+#include "agent/detect/finding.h"
+#include "picket/v1/agent.pb.h"
+
+namespace picket {
+
+struct Outlet {
+  virtual ~Outlet() = default;
+  virtual void publish(v1::Envelope envelope, Priority severity) = 0;
+};
+
+}  // namespace picket

@@ -1,0 +1,35 @@
+// The two ends of the pipeline: the uplink, and standard output. Pipeline thread.
+// Errors: what the uplink refuses is counted and reported by it; a closed standard output ends
+// nothing.
+#pragma once
+
+#include <cstdio>
+
+#include "agent/app/outlet.h"
+#include "agent/uplink/uplink.h"
+#include "common/alert_json.h"
+
+namespace picket {
+
+class UplinkOutlet final : public Outlet {
+ public:
+  explicit UplinkOutlet(Uplink& uplink) : uplink_(uplink) {}
+  void publish(v1::Envelope envelope, Priority severity) override {
+    uplink_.publish(std::move(envelope), static_cast<uint8_t>(severity));
+  }
+
+ private:
+  Uplink& uplink_;
+};
+
+// Alerts only, one JSON object per line.
+class JsonLinesOutlet final : public Outlet {
+ public:
+  void publish(v1::Envelope envelope, Priority) override {
+    if (!envelope.has_alert()) return;
+    std::puts(alert_json(envelope.alert()).c_str());
+    std::fflush(stdout);
+  }
+};
+
+}  // namespace picket

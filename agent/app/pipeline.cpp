@@ -1,0 +1,277 @@
+#include "agent/app/pipeline.h"
+
+#include <fmt/format.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+namespace picket {
+namespace {
+
+constexpr uint64_t kTick = 1'000'000'000;
+// How long bulk records, which wake nobody, may wait.
+constexpr std::chrono::milliseconds kPatience{100};
+
+constexpr std::array kRecordErrors{RecordError::too_short,   RecordError::size_mismatch,
+                                   RecordError::foreign_abi, RecordError::unknown_type,
+                                   RecordError::bad_string,  RecordError::bad_value};
+
+Workspace nameless(const std::string& id) {
+  Workspace workspace;
+  workspace.id = id;
+  workspace.name = id;
+  return workspace;
+}
+
+}  // namespace
+
+struct Pipeline::Metrics {
+  explicit Metrics(prometheus::Registry& registry)
+      : events(prometheus::BuildCounter()
+                   .Name("picket_pipeline_events_total")
+                   .Help("Records that became events")
+                   .Register(registry)
+                   .Add({})),
+        findings(prometheus::BuildCounter()
+                     .Name("picket_detect_findings_total")
+                     .Help("Findings sent on")
+                     .Register(registry)
+                     .Add({})),
+        mail_refused(prometheus::BuildCounter()
+                         .Name("picket_pipeline_mail_refused_total")
+                         .Help("Messages a full mailbox refused")
+                         .Register(registry)
+                         .Add({})),
+        heartbeat_errors(prometheus::BuildCounter()
+                             .Name("picket_heartbeat_errors_total")
+                             .Help("Heartbeats that could not be written")
+                             .Register(registry)
+                             .Add({})),
+        lost(prometheus::BuildCounter()
+                 .Name("picket_sensor_lost_total")
+                 .Help("Records the kernel's ring refused")
+                 .Register(registry)
+                 .Add({})),
+        processes(prometheus::BuildGauge()
+                      .Name("picket_enrich_processes")
+                      .Help("Processes in the table")
+                      .Register(registry)
+                      .Add({})),
+        workspaces(prometheus::BuildGauge()
+                       .Name("picket_enrich_workspaces")
+                       .Help("Workspaces in the table")
+                       .Register(registry)
+                       .Add({})) {
+    auto& family = prometheus::BuildCounter()
+                       .Name("picket_pipeline_rejected_total")
+                       .Help("Bad records by reason")
+                       .Register(registry);
+    for (const RecordError error : kRecordErrors) {
+      rejected[static_cast<size_t>(error)] =
+          &family.Add({{"reason", std::string(to_string(error))}});
+    }
+  }
+  prometheus::Counter &events, &findings, &mail_refused, &heartbeat_errors, &lost;
+  prometheus::Gauge &processes, &workspaces;
+  std::array<prometheus::Counter*, kRecordErrors.size() + 1> rejected{};
+};
+
+Pipeline::Pipeline(PipelineParts parts, EnricherOptions options,
+                   std::shared_ptr<const RuleSet> rules)
+    : parts_(std::move(parts)),
+      metrics_(std::make_unique<Metrics>(parts_.registry)),
+      enricher_(std::move(options), parts_.identify,
+                [this](const Workspace& workspace, const absl::Status& why) {
+                  on_finding(missing_identity(workspace, std::string(why.message()),
+                                              parts_.clock.boot_ns()));
+                }),
+      timeline_(Timeline::of(parts_.clock)) {
+  auto detector = std::make_unique<RuleDetector>(std::move(rules));
+  rules_ = detector.get();
+  engine_.add(std::move(detector));
+}
+
+Pipeline::~Pipeline() = default;
+
+bool Pipeline::post(Mail mail) {
+  if (!mailbox_.push(std::move(mail))) {
+    metrics_->mail_refused.Increment();
+    return false;
+  }
+  if (source_ != nullptr) source_->wake();
+  return true;
+}
+
+absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
+  source_ = &source;
+  last_tick_ns_ = parts_.clock.boot_ns();
+  while (!stop.load(std::memory_order_acquire)) {
+    const auto delivered = source.poll(*this, kPatience);
+    if (!delivered.ok()) return delivered.status();
+    open_mail();
+    const uint64_t now = parts_.clock.boot_ns();
+    if (now >= next_tick_ns_) tick(now);
+  }
+  engine_.flush(*this);
+  tick(parts_.clock.boot_ns());
+  return absl::OkStatus();
+}
+
+void Pipeline::on_record(std::span<const std::byte> record) {
+  RecordError why = RecordError::none;
+  const auto event = Event::parse(record, &why);
+  if (!event) return metrics_->rejected[static_cast<size_t>(why)]->Increment();
+  metrics_->events.Increment();
+  if (parts_.record) parts_.record(record);
+  enricher_.on_event(*event, *this);
+}
+
+void Pipeline::on_observation(const Observation& observation) {
+  engine_.on_event(observation, *this);
+}
+
+void Pipeline::on_finding(Finding finding) {
+  const Verdict verdict =
+      finding.count == 1 ? parts_.policy.decide(finding, finding.workspace) : Verdict{};
+  if (verdict.action != Action::none) {  // before anything else: every microsecond counts
+    Verdict ordered = verdict;
+    ordered.finding = alert_id(finding, parts_.boot_id);
+    order(std::move(ordered));
+  }
+  metrics_->findings.Increment();
+  const Priority severity = finding.priority;
+  publish(alert_envelope(finding, timeline_, parts_.boot_id), severity);
+}
+
+void Pipeline::publish(v1::Envelope envelope, Priority severity) {
+  set_timestamp(*envelope.mutable_recorded(), parts_.clock.wall_ns());
+  parts_.outlet.publish(std::move(envelope), severity);
+}
+
+void Pipeline::order(Verdict verdict) {
+  if (parts_.respond(verdict)) return;
+  read(Response{
+      std::move(verdict), absl::ResourceExhaustedError("too many responses are waiting"), "", {}});
+}
+
+void Pipeline::open_mail() {
+  while (auto mail = mailbox_.pop(std::chrono::milliseconds(0))) {
+    std::visit([this](auto&& message) { read(std::forward<decltype(message)>(message)); },
+               std::move(*mail));
+  }
+}
+
+void Pipeline::read(IdentityAnswer answer) {
+  if (parts_.record_identity) parts_.record_identity(answer.cgroup_id, answer.identity);
+  if (answer.identity.ok() && parts_.watched) parts_.watched(*answer.identity, true);
+  if (answer.identity
+          .ok()) {  // before its first alert: who sees that one may ask for the workspace
+    publish(workspace_envelope(*answer.identity, v1::WORKSPACE_STATE_RUNNING, 0,
+                               parts_.clock.wall_ns()),
+            Priority::notice);
+  }
+  enricher_.on_identity(answer.cgroup_id, std::move(answer.identity), *this);
+}
+
+void Pipeline::read(const v1::Command& command) {
+  Verdict verdict;
+  verdict.action = action_of(command.action());
+  verdict.command = command.id();
+  verdict.finding = command.id();
+  verdict.reason = command.reason();
+  verdict.target.workspace_id = command.workspace_id();
+  verdict.matched_ns = parts_.clock.boot_ns();
+  const auto refuse = [&](absl::Status why) { read(Response{verdict, std::move(why), "", {}}); };
+  const uint64_t not_after = static_cast<uint64_t>(command.not_after().seconds()) * 1'000'000'000U +
+                             static_cast<uint64_t>(command.not_after().nanos());
+  if (command.has_not_after() && parts_.clock.wall_ns() > not_after) {
+    return refuse(absl::DeadlineExceededError("the command came after its time"));
+  }
+  if (verdict.action == Action::none) return refuse(absl::InvalidArgumentError("unknown action"));
+  bool found = false;
+  enricher_.workspaces().for_each([&](const WorkspaceEntry& entry) {
+    if (entry.workspace.id != command.workspace_id() || entry.gone_ns != 0) return;
+    found = true;
+    verdict.target.cgroup_id = entry.workspace.cgroup_id;
+    verdict.target.cgroup = entry.workspace.cgroup;
+  });
+  if (!found) {
+    return refuse(absl::NotFoundError(
+        fmt::format("no workspace {} runs on this node", command.workspace_id())));
+  }
+  order(std::move(verdict));
+}
+
+void Pipeline::read(const Response& response) {
+  const Verdict& verdict = response.verdict;
+  const bool done = response.status.ok() && !verdict.dry_run;
+  if (done && (verdict.action == Action::freeze || verdict.action == Action::thaw)) {
+    if (WorkspaceEntry* entry = enricher_.workspaces().find(verdict.target.cgroup_id)) {
+      entry->workspace.frozen = verdict.action == Action::freeze;
+      reports_.changed(verdict.target.cgroup_id);
+      next_tick_ns_ = 0;  // tell the new state now
+    }
+  }
+  publish(result_envelope(response, parts_.clock.wall_ns()), Priority::alert);
+  if (!response.status.ok() &&
+      verdict.command.empty()) {  // an operator sees the result; a rule has nobody who looks
+    on_finding(failed_response(to_string(verdict.action),
+                               workspace_by_cgroup(verdict.target.cgroup_id),
+                               std::string(response.status.message()), parts_.clock.boot_ns()));
+  }
+}
+
+void Pipeline::read(NewRules rules) { rules_->replace(std::move(rules.rules)); }
+
+void Pipeline::read(const DeliveryLoss& loss) {
+  const uint64_t now = parts_.clock.boot_ns();
+  on_finding(lost_inside("envelopes in the " + loss.where, loss.count, last_tick_ns_, now));
+}
+
+Workspace Pipeline::workspace_by_cgroup(uint64_t cgroup_id) {
+  const WorkspaceEntry* entry = enricher_.workspaces().find(cgroup_id);
+  return entry != nullptr ? entry->workspace : nameless(std::to_string(cgroup_id));
+}
+
+void Pipeline::report_losses(uint64_t now_ns) {
+  std::map<uint64_t, std::map<std::string, uint64_t>> by_workspace;
+  for (const RecordLoss& loss : parts_.losses()) {
+    by_workspace[loss.cgroup_id][loss.event] += loss.count;
+    metrics_->lost.Increment(static_cast<double>(loss.count));
+  }
+  for (const auto& [cgroup_id, counts] : by_workspace) {
+    const Workspace workspace = cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id);
+    on_finding(lost_records(workspace, counts, last_tick_ns_, now_ns));
+  }
+  const EnricherStats& stats = enricher_.stats();
+  const uint64_t refused = stats.refused - seen_stats_.refused;
+  if (refused > 0)
+    on_finding(lost_inside("records of workspaces beyond the table's size", refused, last_tick_ns_,
+                           now_ns));
+  seen_stats_ = stats;
+}
+
+void Pipeline::tick(uint64_t now_ns) {
+  timeline_ = Timeline::of(parts_.clock);
+  engine_.on_tick(now_ns, *this);
+  enricher_.on_tick(now_ns, *this);
+  report_losses(now_ns);
+  if (parts_.heartbeat != nullptr && !parts_.heartbeat->beat(parts_.clock.wall_ns()).ok()) {
+    metrics_->heartbeat_errors.Increment();
+  }
+  reports_.update(enricher_.workspaces(), enricher_.processes(), now_ns,
+                  [&](const Workspace& workspace, v1::WorkspaceState state, uint32_t processes) {
+                    if (parts_.watched)
+                      parts_.watched(workspace, state != v1::WORKSPACE_STATE_GONE);
+                    publish(workspace_envelope(workspace, state, processes, parts_.clock.wall_ns()),
+                            Priority::notice);
+                  });
+  metrics_->processes.Set(static_cast<double>(enricher_.processes().size()));
+  metrics_->workspaces.Set(static_cast<double>(enricher_.workspaces().size()));
+  last_tick_ns_ = now_ns;
+  next_tick_ns_ = now_ns + kTick;
+}
+
+}  // namespace picket

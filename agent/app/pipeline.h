@@ -1,0 +1,110 @@
+// The agent's one data path: record, event, observation, finding, verdict, envelope. Its thread
+// owns the process and workspace tables, the detectors and the policy; everything else reaches it
+// as Mail. Nothing here blocks. Errors: a bad record is counted by reason and dropped; what was
+// lost or could not be done becomes a finding.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/app/blind_spots.h"
+#include "agent/app/heartbeat.h"
+#include "agent/app/mail.h"
+#include "agent/app/outlet.h"
+#include "agent/app/workspace_reports.h"
+#include "agent/detect/engine.h"
+#include "agent/detect/rule/rule_detector.h"
+#include "agent/enrich/enricher.h"
+#include "agent/respond/policy.h"
+#include "agent/sensor/source.h"
+#include "common/bounded_queue.h"
+#include "common/clock.h"
+
+namespace picket {
+
+// Records of one type that the kernel had to refuse.
+struct RecordLoss {
+  uint64_t cgroup_id = 0;  // of the workspace; 0: not attributable
+  std::string event;
+  uint64_t count = 0;
+};
+
+// What the pipeline is made of. Everything outlives it.
+struct PipelineParts {
+  PipelineParts(const Clock& the_clock, Outlet& the_outlet, prometheus::Registry& the_registry,
+                std::string the_boot_id)
+      : clock(the_clock),
+        outlet(the_outlet),
+        registry(the_registry),
+        boot_id(std::move(the_boot_id)) {}
+
+  const Clock& clock;
+  Outlet& outlet;
+  prometheus::Registry& registry;
+  std::string boot_id;
+  Heartbeat* heartbeat = nullptr;  // none: standalone
+  ResponsePolicy policy;
+  std::function<bool(Verdict)> respond;  // false: the responder's queue is full
+  std::function<void(uint64_t, std::string, uint32_t)> identify;
+  std::function<std::vector<RecordLoss>()> losses;         // since the last call
+  std::function<void(std::span<const std::byte>)> record;  // may be empty
+  std::function<void(uint64_t, const absl::StatusOr<Workspace>&)> record_identity;  // may be empty
+  std::function<void(const Workspace&, bool)>
+      watched;  // a workspace is known (true) or gone (false)
+};
+
+class Pipeline final : private EventSink, private ObservationSink, private FindingSink {
+ public:
+  Pipeline(PipelineParts parts, EnricherOptions options, std::shared_ptr<const RuleSet> rules);
+  ~Pipeline() override;
+
+  // Until `stop`; returns early only when the source is finished or broken.
+  absl::Status run(EventSource& source, const std::atomic<bool>& stop);
+  // Any thread. false: the mailbox is full, and the sender counts it.
+  bool post(Mail mail);
+
+  // Of the pipeline thread, or before run().
+  void report(Finding finding) { on_finding(std::move(finding)); }
+  void publish(v1::Envelope envelope, Priority severity);
+  const ProcessTable& processes() const { return enricher_.processes(); }
+  EventSink& records() { return *this; }  // where records enter, for who reads the source in its stead
+
+ private:
+  struct Metrics;
+
+  void on_record(std::span<const std::byte> record) override;
+  void on_observation(const Observation& observation) override;
+  void on_finding(Finding finding) override;
+
+  void open_mail();
+  void read(IdentityAnswer answer);
+  void read(const v1::Command& command);
+  void read(const Response& response);
+  void read(NewRules rules);
+  void read(const DeliveryLoss& loss);
+
+  void tick(uint64_t now_ns);
+  void report_losses(uint64_t now_ns);
+  void order(Verdict verdict);
+  Workspace workspace_by_cgroup(uint64_t cgroup_id);
+
+  PipelineParts parts_;
+  std::unique_ptr<Metrics> metrics_;
+  Enricher enricher_;
+  Engine engine_;
+  RuleDetector* rules_;  // owned by the engine
+  WorkspaceReports reports_;
+  BoundedQueue<Mail> mailbox_{4096};
+  EventSource* source_ = nullptr;
+  Timeline timeline_;
+  EnricherStats seen_stats_;
+  uint64_t next_tick_ns_ = 0;
+  uint64_t last_tick_ns_ = 0;
+};
+
+}  // namespace picket

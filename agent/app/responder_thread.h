@@ -1,0 +1,43 @@
+// Carries verdicts out one after the other on a thread of its own. order() may be called by any
+// thread; the answer comes from this one. Errors: in the Response; order() answers false when too
+// many wait.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "agent/respond/responder.h"
+#include "common/bounded_queue.h"
+
+namespace picket {
+
+class ResponderThread {
+ public:
+  using Answer = std::function<void(Response)>;
+
+  ResponderThread(Responder& responder, Answer answer)
+      : responder_(responder), answer_(std::move(answer)) {}
+  ~ResponderThread() { stop(); }
+
+  void start() {
+    thread_ = std::thread([this] {
+      while (!verdicts_.finished()) {
+        if (const auto verdict = verdicts_.pop(std::chrono::milliseconds(1000)))
+          answer_(responder_.carry_out(*verdict));
+      }
+    });
+  }
+  bool order(Verdict verdict) { return verdicts_.push(std::move(verdict)); }
+  void stop() {
+    verdicts_.close();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  Responder& responder_;
+  const Answer answer_;
+  BoundedQueue<Verdict> verdicts_{256};
+  std::thread thread_;
+};
+
+}  // namespace picket

@@ -1,0 +1,103 @@
+// picketd: watches every container of this node.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <thread>
+
+#include "agent/app/agent.h"
+#include "agent/app/version.h"
+#include "common/tls.h"
+#include "common/tls_refusals.h"
+
+namespace {
+
+enum Exit { kOk = 0, kFailure = 1, kUsage = 2, kInvalid = 3 };
+
+void set_up_log(const picket::AgentConfig& config) {
+  // Standard output belongs to the findings of --standalone.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("picketd"));
+  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  if (config.log_format == "json") {
+    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","message":"%v"})");
+  }
+  spdlog::flush_on(spdlog::level::info);
+}
+
+int fail(const absl::Status& status, Exit exit_code) {
+  std::cerr << "picketd: " << std::string(status.message()) << '\n';
+  return exit_code;
+}
+
+// Signals are waited for on a thread of their own; every other thread has them blocked.
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&set, signal);
+  return set;
+}
+
+void wait_for_signals(picket::Agent& agent, const std::atomic<bool>& done) {
+  const sigset_t set = handled_signals();
+  while (!done) {
+    int signal = 0;
+    if (sigwait(&set, &signal) != 0 || done) continue;
+    if (signal == SIGHUP) {
+      agent.reload_rules();
+    } else if (signal != SIGUSR1) {  // USR1 only ends this wait
+      agent.stop();
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "picketd: watches the containers of this node and streams its detections to the collector"};
+  std::string config_file = "/etc/picket/picketd.yaml";
+  picket::AgentMode mode;
+  bool validate = false;
+  app.add_option("--config", config_file, "Configuration file")->capture_default_str();
+  app.add_flag("--standalone", mode.standalone,
+               "Print findings as JSON lines; no collector, no responses");
+  app.add_option("--record", mode.recording, "Keep every record in this .pkr file");
+  app.add_flag("--validate", validate, "Check the configuration and end");
+  app.set_version_flag("--version", picket::kVersion);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+
+  picket::require_tls13();
+  auto config = picket::load_config(config_file, mode.standalone);
+  if (!config.ok() && mode.standalone && absl::IsNotFound(config.status()) &&
+      app.count("--config") == 0) {
+    config = picket::AgentConfig{};
+  }
+  if (!config.ok()) return fail(config.status(), kInvalid);
+  if (validate) {
+    std::cout << config_file << ": ok\n";
+    return kOk;
+  }
+  set_up_log(*config);
+  static picket::RefusalCounts refusals;  // gRPC's threads may log until the process ends
+  picket::count_refusals(refusals);
+
+  const sigset_t signals = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  picket::Agent agent(*std::move(config), std::move(mode), refusals);
+  if (const absl::Status status = agent.start(); !status.ok()) return fail(status, kFailure);
+  std::atomic<bool> done = false;
+  std::thread waiter([&] { wait_for_signals(agent, done); });
+  const absl::Status status = agent.run();
+  done = true;
+  pthread_kill(waiter.native_handle(), SIGUSR1);
+  waiter.join();
+  return status.ok() ? kOk : fail(status, kFailure);
+}
