@@ -1,0 +1,163 @@
+#include "collector/app/collector.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/service_type.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+#include "collector/app/metrics.h"
+#include "collector/app/version.h"
+#include "collector/audit/chain.h"
+#include "collector/ingest/agent_service.h"
+#include "collector/ingest/ingest_metrics.h"
+#include "collector/query/operator_service.h"
+#include "collector/store/sqlite_reader.h"
+#include "collector/store/sqlite_store.h"
+#include "common/health_server.h"
+#include "common/tls.h"
+
+namespace picket {
+namespace {
+
+constexpr size_t kQueryThreads = 2;
+constexpr size_t kQueryQueue = 256;
+constexpr std::chrono::seconds kShutdownGrace{2};
+constexpr size_t kAuditPage = 1000;
+
+}  // namespace
+
+// In the order of construction: what stands below uses what stands above.
+struct Collector::Parts {
+  Parts(std::unique_ptr<Store> opened, const CollectorConfig& config, const Clock& clock,
+        const RefusalCounts& refused_peers)
+      : store(std::move(opened)),
+        metrics(std::make_shared<CollectorMetrics>(refusals, refused_peers, nodes, feed)),
+        ingest_metrics(*metrics),
+        writer(*store, {}, *metrics),
+        commands(*store, writer, nodes, clock),
+        workers(kQueryThreads, kQueryQueue),
+        http(metrics),
+        ingest{writer, nodes, refusals},
+        query{*store,
+              feed,
+              workers,
+              commands,
+              nodes,
+              refusals,
+              refused_peers,
+              clock,
+              config.trust_domain,
+              kCollectorVersion,
+              clock.wall_ns()},
+        agents(agent_service(ingest, config.trust_domain)),
+        operators(operator_service(query)) {
+    writer.on_commit([this](const CommitOutcome& outcome) { ingest_metrics.on_commit(outcome); });
+    writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
+    writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
+  }
+
+  const std::unique_ptr<Store> store;
+  Refusals refusals;
+  NodeRegistry nodes;
+  AlertFeed feed;
+  const std::shared_ptr<CollectorMetrics> metrics;
+  IngestMetrics ingest_metrics;
+  Writer writer;
+  Commands commands;
+  WorkerPool workers;
+  HealthServer http;
+  IngestContext ingest;
+  QueryContext query;
+  const std::unique_ptr<grpc::Service> agents, operators;
+  std::unique_ptr<grpc::Server> server;
+  int port = 0;
+};
+
+Collector::Collector(CollectorConfig config, const Clock& clock, const RefusalCounts& refused_peers)
+    : config_(std::move(config)), clock_(clock), refused_peers_(refused_peers) {}
+
+Collector::~Collector() { stop(); }
+
+int Collector::grpc_port() const { return parts_ ? parts_->port : 0; }
+int Collector::http_port() const { return parts_ ? parts_->http.port() : 0; }
+
+absl::Status Collector::start() {
+  if (absl::Status status = check_files(config_.tls); !status.ok()) return status;
+  auto store = SqliteStore::open(config_.database, clock_);
+  if (!store.ok()) return store.status();
+  if (const auto entries = verify_audit(config_.database); entries.ok()) {
+    spdlog::info("audit log: {} entries, the chain holds", *entries);
+  } else {
+    // Going on keeps alerts and new entries coming; the break stays where it is, for all to see.
+    spdlog::error("audit log: {}", std::string(entries.status().message()));
+  }
+  parts_ = std::make_unique<Parts>(*std::move(store), config_, clock_, refused_peers_);
+  parts_->writer.start();
+  absl::Status status = parts_->commands.start();
+  if (status.ok()) status = parts_->http.start(config_.http);
+  if (!status.ok()) {
+    stop();
+    return status;
+  }
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(config_.listen, server_credentials(config_.tls), &parts_->port);
+  builder.RegisterService(parts_->agents.get());
+  builder.RegisterService(parts_->operators.get());
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
+  // A peer that is gone without a word is noticed; agents may probe us as well.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  parts_->server = builder.BuildAndStart();
+  if (!parts_->server || parts_->port == 0) {
+    stop();
+    return absl::UnavailableError(
+        fmt::format("listen on {}: the address is taken or not ours", config_.listen));
+  }
+  parts_->http.set_not_ready("");
+  spdlog::info("listening on port {} for agents and operators, on port {} for HTTP", parts_->port,
+               parts_->http.port());
+  return absl::OkStatus();
+}
+
+void Collector::stop() {
+  if (!parts_) return;
+  parts_->http.set_not_ready("stopping");
+  parts_->feed.close();
+  parts_->commands.stop();
+  parts_->nodes.close_all("the collector is stopping");
+  if (parts_->server) {
+    parts_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+    parts_->server->Wait();
+  }
+  parts_->workers.stop();
+  parts_->writer.stop();
+  parts_->http.stop();
+  parts_.reset();
+}
+
+absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database) {
+  auto reader = sqlite::open_reader(database);
+  if (!reader.ok()) return reader.status();
+  AuditVerifier verifier;
+  uint64_t last = 0;
+  while (true) {
+    const auto page = (*reader)->audit(last, kAuditPage);
+    if (!page.ok()) return page.status();
+    for (const v1::AuditEntry& entry : *page) {
+      if (const auto& broken = verifier.next(entry)) {
+        return absl::DataLossError(
+            fmt::format("the chain is broken at entry {}: {}", broken->sequence, broken->reason));
+      }
+      last = entry.sequence();
+    }
+    if (page->size() < kAuditPage) return verifier.entries();
+  }
+}
+
+}  // namespace picket

@@ -1,0 +1,60 @@
+#include "collector/app/config.h"
+
+#include <charconv>
+
+#include "common/config_reader.h"
+
+namespace picket {
+namespace {
+
+bool is_address(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  unsigned port = 0;
+  const char* end = address.data() + address.size();
+  const auto [stop, error] = std::from_chars(address.data() + colon + 1, end, port);
+  return error == std::errc() && stop == end && port <= 65535;
+}
+
+void read_tls(ConfigReader section, TlsFiles& tls) {
+  section.read("ca", tls.ca);
+  section.read("cert", tls.cert);
+  section.read("key", tls.key);
+  if (tls.ca.empty()) section.fail("ca", "expected the file of the certificate authority");
+  if (tls.cert.empty()) section.fail("cert", "expected the file of the collector's certificate");
+  if (tls.key.empty()) section.fail("key", "expected the file of the collector's private key");
+  section.finish_section();
+}
+
+void read_log(ConfigReader section, CollectorConfig& config) {
+  std::string format = "text";
+  section.read("level", config.log_level);
+  section.read("format", format);
+  if (format != "text" && format != "json") section.fail("format", "expected text or json");
+  config.log_format = format == "json" ? LogFormat::json : LogFormat::text;
+  section.finish_section();
+}
+
+}  // namespace
+
+absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::path& file) {
+  auto reader = ConfigReader::open(file);
+  if (!reader.ok()) return reader.status();
+  CollectorConfig config;
+  reader->read("listen", config.listen);
+  if (!is_address(config.listen)) reader->fail("listen", "expected HOST:PORT");
+  reader->read("http", config.http);
+  if (!is_address(config.http)) reader->fail("http", "expected HOST:PORT");
+  reader->read("database", config.database);
+  if (config.database.empty()) reader->fail("database", "expected the database's file");
+  reader->read("trust_domain", config.trust_domain);
+  if (config.trust_domain.empty() || config.trust_domain.find('/') != std::string::npos) {
+    reader->fail("trust_domain", "expected a SPIFFE trust domain");
+  }
+  read_tls(reader->section("tls"), config.tls);
+  read_log(reader->section("log"), config);
+  if (absl::Status status = reader->finish(); !status.ok()) return status;
+  return config;
+}
+
+}  // namespace picket

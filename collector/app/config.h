@@ -1,0 +1,27 @@
+// The collector's configuration file. Read once at start, by main. Errors: all of them at once,
+// each with file, line and column.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/log.h"
+#include "common/tls_files.h"
+
+namespace picket {
+
+struct CollectorConfig {
+  std::string listen = "0.0.0.0:7420";  // gRPC, for agents and operators; port 0 picks one
+  std::string http = "127.0.0.1:7421";  // /livez, /readyz, /metrics; port 0 picks one
+  std::filesystem::path database;
+  TlsFiles tls;
+  std::string trust_domain = "picket";
+  std::string log_level = "info";
+  LogFormat log_format = LogFormat::text;
+};
+
+absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::path& file);
+
+}  // namespace picket

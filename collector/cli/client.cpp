@@ -1,0 +1,148 @@
+#include "collector/cli/client.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+
+#include "common/tls.h"
+#include "picket/v1/operator.grpc.pb.h"
+
+namespace picket {
+namespace {
+
+constexpr std::chrono::seconds kCallTime{30};
+constexpr std::chrono::seconds kConnectTime{10};
+
+using Deadline = std::chrono::system_clock::time_point;
+
+Deadline in(std::chrono::milliseconds time) { return std::chrono::system_clock::now() + time; }
+
+// The server's words, or gRPC's where the server was not reached.
+absl::Status from_grpc(const grpc::Status& status, const std::string& address) {
+  if (status.ok()) return absl::OkStatus();
+  std::string message = status.error_message();
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    message = fmt::format("connect to {}: {}", address, message);
+  }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), message);
+}
+
+}  // namespace
+
+struct Client::Impl {
+  std::string address;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::OperatorService::Stub> stub;
+
+  // So that a collector that is not there is told apart from one that is slow to answer, and at
+  // once.
+  absl::Status connect() {
+    const Deadline deadline = in(kConnectTime);
+    for (auto state = channel->GetState(true); state != GRPC_CHANNEL_READY;
+         state = channel->GetState(true)) {
+      if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN ||
+          !channel->WaitForStateChange(state, deadline)) {
+        return absl::UnavailableError(
+            fmt::format("connect to {}: not reachable, or it and we do not trust each other's "
+                        "certificates",
+                        address));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  template <class Request, class Response>
+  absl::StatusOr<Response> call(grpc::Status (v1::OperatorService::Stub::*method)(
+                                    grpc::ClientContext*, const Request&, Response*),
+                                const Request& request,
+                                std::chrono::milliseconds time = kCallTime) {
+    if (absl::Status status = connect(); !status.ok()) return status;
+    grpc::ClientContext context;
+    context.set_deadline(in(time));
+    Response response;
+    absl::Status status = from_grpc((stub.get()->*method)(&context, request, &response), address);
+    if (!status.ok()) return status;
+    return response;
+  }
+};
+
+Client::Client(const CliContext& context) : impl_(std::make_unique<Impl>()) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  impl_->address = context.collector;
+  impl_->channel = grpc::CreateCustomChannel(
+      context.collector, channel_credentials(context.tls, context.server_id), arguments);
+  impl_->stub = v1::OperatorService::NewStub(impl_->channel);
+}
+
+Client::~Client() = default;
+
+absl::Status Client::list_alerts(const v1::ListAlertsRequest& request, const OnAlert& on_alert) {
+  if (absl::Status status = impl_->connect(); !status.ok()) return status;
+  grpc::ClientContext context;
+  const auto reader = impl_->stub->ListAlerts(&context, request);
+  v1::ListAlertsResponse response;
+  bool enough = false;
+  while (!enough && reader->Read(&response)) enough = !on_alert(response.alert());
+  if (enough) context.TryCancel();
+  absl::Status status = from_grpc(reader->Finish(), impl_->address);
+  return enough ? absl::OkStatus() : status;
+}
+
+absl::Status Client::watch_alerts(const v1::WatchAlertsRequest& request,
+                                  const std::function<void()>& on_watching,
+                                  const OnAlert& on_alert) {
+  if (absl::Status status = impl_->connect(); !status.ok()) return status;
+  grpc::ClientContext context;
+  const auto reader = impl_->stub->WatchAlerts(&context, request);
+  reader->WaitForInitialMetadata();
+  on_watching();
+  v1::WatchAlertsResponse response;
+  bool enough = false;
+  while (!enough && reader->Read(&response)) enough = !on_alert(response.alert());
+  if (enough) context.TryCancel();
+  absl::Status status = from_grpc(reader->Finish(), impl_->address);
+  return enough ? absl::OkStatus() : status;
+}
+
+absl::StatusOr<v1::Alert> Client::alert(const std::string& id) {
+  v1::GetAlertRequest request;
+  request.set_id(id);
+  auto response = impl_->call(&v1::OperatorService::Stub::GetAlert, request);
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_alert());
+}
+
+absl::StatusOr<v1::ListWorkspacesResponse> Client::workspaces(const std::string& workspace) {
+  v1::ListWorkspacesRequest request;
+  request.set_workspace(workspace);
+  return impl_->call(&v1::OperatorService::Stub::ListWorkspaces, request);
+}
+
+absl::StatusOr<v1::ListNodesResponse> Client::nodes() {
+  return impl_->call(&v1::OperatorService::Stub::ListNodes, v1::ListNodesRequest{});
+}
+
+absl::StatusOr<v1::GetStatusResponse> Client::status() {
+  return impl_->call(&v1::OperatorService::Stub::GetStatus, v1::GetStatusRequest{});
+}
+
+absl::StatusOr<v1::RunCommandResponse> Client::run(const v1::RunCommandRequest& request) {
+  // The collector answers within the command's own time; ours is only for a collector that died.
+  const std::chrono::milliseconds time =
+      kCallTime + std::chrono::milliseconds(request.timeout_ms());
+  return impl_->call(&v1::OperatorService::Stub::RunCommand, request, time * 2);
+}
+
+absl::StatusOr<v1::ListAuditResponse> Client::audit(uint32_t limit) {
+  v1::ListAuditRequest request;
+  request.set_limit(limit);
+  return impl_->call(&v1::OperatorService::Stub::ListAudit, request);
+}
+
+}  // namespace picket

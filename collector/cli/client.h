@@ -1,0 +1,39 @@
+// The collector's API for picketctl's commands: one call each, blocking, without gRPC types. Owner:
+// main's thread. Errors: the collector's own status; Unavailable means that it was not reached.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "collector/cli/context.h"
+#include "picket/v1/operator.pb.h"
+
+namespace picket {
+
+class Client {
+ public:
+  using OnAlert = std::function<bool(const v1::Alert&)>;  // false: enough
+
+  explicit Client(const CliContext& context);
+  ~Client();
+
+  absl::Status list_alerts(const v1::ListAlertsRequest& request, const OnAlert& on_alert);
+  // Until the collector or `on_alert` ends it. `on_watching` is called when nothing can be missed
+  // any more.
+  absl::Status watch_alerts(const v1::WatchAlertsRequest& request,
+                            const std::function<void()>& on_watching, const OnAlert& on_alert);
+  absl::StatusOr<v1::Alert> alert(const std::string& id);
+  absl::StatusOr<v1::ListWorkspacesResponse> workspaces(const std::string& workspace);
+  absl::StatusOr<v1::ListNodesResponse> nodes();
+  absl::StatusOr<v1::GetStatusResponse> status();
+  absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);
+  absl::StatusOr<v1::ListAuditResponse> audit(uint32_t limit);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace picket

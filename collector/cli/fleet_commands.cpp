@@ -1,0 +1,113 @@
+#include "collector/cli/fleet_commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "collector/cli/objects.h"
+#include "collector/cli/render.h"
+#include "common/alert_json.h"
+
+namespace picket {
+namespace {
+
+// A node is asked for by its SPIFFE id or the name in it.
+bool is_node(const v1::Node& node, const std::string& asked) {
+  const std::string& id = node.node();
+  return asked.empty() || id == asked || id.substr(id.rfind('/') + 1) == asked;
+}
+
+void print_status(const v1::GetStatusResponse& status) {
+  std::cout << fmt::format(
+      "collector {}, started {}\n  alerts     {}\n  nodes      {} of {} connected\n",
+      printable(status.version()), time_text(status.started()), status.alerts(),
+      status.nodes_connected(), status.nodes());
+  for (const auto& [reason, count] : status.refused()) {
+    std::cout << fmt::format("  refused    {} {}\n", count, printable(reason));
+  }
+}
+
+void add_nodes(CLI::App& app, Session& session) {
+  CLI::App* nodes = app.add_subcommand("nodes", "Nodes and what never arrived from them");
+  nodes->fallthrough()->callback([&session] {
+    session.run([&](Client& client) {
+      const auto response = client.nodes();
+      if (!response.ok()) return response.status();
+      for (const v1::Node& node : response->nodes()) {
+        std::cout << (session.json ? json_line(node_object(node)) + '\n' : node_text(node));
+      }
+      return absl::OkStatus();
+    });
+  });
+}
+
+void add_coverage(CLI::App& app, Session& session) {
+  const auto asked = std::make_shared<std::string>();
+  CLI::App* coverage = app.add_subcommand("coverage", "What each node sees, and what it does not");
+  coverage->add_option("--node", *asked, "Only this node: SPIFFE id or its last part");
+  coverage->fallthrough()->callback([asked, &session] {
+    session.run([&](Client& client) -> absl::Status {
+      const auto response = client.nodes();
+      if (!response.ok()) return response.status();
+      bool found = asked->empty();
+      for (const v1::Node& node : response->nodes()) {
+        if (!is_node(node, *asked)) continue;
+        found = true;
+        if (!session.json) std::cout << coverage_text(node);
+        for (const v1::CoverageLine& line : node.coverage().lines()) {
+          if (session.json) std::cout << json_line(coverage_line_object(node, line)) << '\n';
+        }
+      }
+      if (found) return absl::OkStatus();
+      return absl::NotFoundError(fmt::format("no node \"{}\"", *asked));
+    });
+  });
+}
+
+void add_status(CLI::App& app, Session& session) {
+  CLI::App* status = app.add_subcommand("status", "The collector in a few lines");
+  status->fallthrough()->callback([&session] {
+    session.run([&](Client& client) {
+      const auto response = client.status();
+      if (!response.ok()) return response.status();
+      if (session.json) {
+        std::cout << json_line(status_object(*response)) << '\n';
+      } else {
+        print_status(*response);
+      }
+      return absl::OkStatus();
+    });
+  });
+}
+
+void add_audit(CLI::App& app, Session& session) {
+  const auto limit = std::make_shared<uint32_t>(100);
+  CLI::App* audit = app.add_subcommand("audit", "The log of who ordered what, and why");
+  audit->fallthrough()->require_subcommand(1);
+  CLI::App* list = audit->add_subcommand("list", "Its newest entries, oldest first");
+  list->add_option("--limit", *limit, "So many")->capture_default_str()->check(CLI::Range(1, 1000));
+  list->fallthrough()->callback([limit, &session] {
+    session.run([&](Client& client) {
+      const auto response = client.audit(*limit);
+      if (!response.ok()) return response.status();
+      for (const v1::AuditEntry& entry : response->entries()) {
+        std::cout << (session.json ? json_line(audit_object(entry)) + '\n' : audit_line(entry));
+      }
+      return absl::OkStatus();
+    });
+  });
+}
+
+}  // namespace
+
+void add_fleet_commands(CLI::App& app, Session& session) {
+  add_nodes(app, session);
+  add_coverage(app, session);
+  add_status(app, session);
+  add_audit(app, session);
+}
+
+}  // namespace picket

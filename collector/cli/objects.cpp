@@ -1,0 +1,105 @@
+#include "collector/cli/objects.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "collector/cli/render.h"
+#include "common/alert_json.h"
+
+namespace picket {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string hex(const std::string& bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
+std::string_view action_word(v1::Action action) {
+  switch (action) {
+    case v1::ACTION_KILL:
+      return "kill";
+    case v1::ACTION_FREEZE:
+      return "freeze";
+    case v1::ACTION_THAW:
+      return "thaw";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Json workspace_status_object(const v1::NodeWorkspace& workspace) {
+  Json object = workspace_object(workspace.status().workspace());
+  object["state"] = state_word(workspace.status().state());
+  object["since"] = time_text(workspace.status().since());
+  object["processes"] = workspace.status().processes();
+  object["node"] = workspace.node();
+  return object;
+}
+
+Json node_object(const v1::Node& node) {
+  Json gaps = Json::array();
+  for (const v1::SequenceGap& gap : node.gaps()) {
+    gaps.push_back({{"epoch", gap.epoch()}, {"first", gap.first()}, {"last", gap.last()}});
+  }
+  size_t blind = 0;
+  for (const v1::CoverageLine& line : node.coverage().lines()) blind += line.state() != "attached";
+  return Json{{"node", node.node()},
+              {"connected", node.connected()},
+              {"last_seen", time_text(node.last_seen())},
+              {"agent_version", node.agent_version()},
+              {"kernel", node.kernel()},
+              {"tier", node.coverage().tier()},
+              {"last_sequence", node.last_sequence()},
+              {"blind_spots", blind},
+              {"missing", node.missing()},
+              {"gaps", std::move(gaps)}};
+}
+
+Json coverage_line_object(const v1::Node& node, const v1::CoverageLine& line) {
+  return Json{{"node", node.node()},
+              {"hook", line.hook()},
+              {"event", line.event()},
+              {"state", line.state()},
+              {"effect", line.effect()},
+              {"reason", line.reason()},
+              {"kernel", node.coverage().kernel()},
+              {"tier", node.coverage().tier()}};
+}
+
+Json status_object(const v1::GetStatusResponse& status) {
+  Json refused = Json::object();
+  const std::map<std::string, uint64_t> sorted(status.refused().begin(), status.refused().end());
+  for (const auto& [reason, count] : sorted) refused[reason] = count;
+  return Json{{"version", status.version()},
+              {"started", time_text(status.started())},
+              {"alerts", status.alerts()},
+              {"nodes", status.nodes()},
+              {"nodes_connected", status.nodes_connected()},
+              {"refused", std::move(refused)}};
+}
+
+Json command_object(const v1::RunCommandResponse& response) {
+  const v1::CommandResult& result = response.result();
+  return Json{{"command", result.command_id()},     {"action", action_word(result.action())},
+              {"workspace", result.workspace_id()}, {"ok", result.ok()},
+              {"detail", result.detail()},          {"dry_run", result.dry_run()},
+              {"took_us", result.took_us()},        {"time", time_text(result.time())},
+              {"audit", response.audit_id()}};
+}
+
+Json audit_object(const v1::AuditEntry& entry) {
+  return Json{{"sequence", entry.sequence()}, {"time", time_text(entry.time())},
+              {"actor", entry.actor()},       {"action", entry.action()},
+              {"object", entry.object()},     {"reason", entry.reason()},
+              {"outcome", entry.outcome()},   {"previous_hash", hex(entry.previous_hash())},
+              {"hash", hex(entry.hash())}};
+}
+
+}  // namespace picket

@@ -1,0 +1,23 @@
+// How picketctl shows things to people. Texts of workspaces are printed with control characters
+// escaped: a command line must not be able to drive the reader's terminal. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "picket/v1/operator.pb.h"
+
+namespace picket {
+
+// A few lines, with the process tree: nearest first, each parent one step further in.
+std::string alert_text(const v1::Alert& alert);
+std::string workspace_line(const v1::NodeWorkspace& workspace);
+std::string workspace_text(const v1::NodeWorkspace& workspace);
+std::string node_text(const v1::Node& node);
+std::string coverage_text(const v1::Node& node);
+std::string audit_line(const v1::AuditEntry& entry);
+
+std::string_view state_word(v1::WorkspaceState state);  // "running", "frozen", "gone"
+std::string printable(std::string_view text);
+
+}  // namespace picket

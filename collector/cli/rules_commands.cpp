@@ -1,0 +1,273 @@
+#include "collector/cli/rules_commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "agent/detect/replay/replay.h"
+#include "agent/detect/replay/rule_test.h"
+#include "agent/detect/rule/field.h"
+#include "agent/detect/rule/rule_set.h"
+#include "agent/sensor/recording.h"
+#include "collector/cli/explain.h"
+#include "collector/cli/finding_alert.h"
+#include "common/alert_json.h"
+
+namespace picket {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Paths = std::vector<std::filesystem::path>;
+
+constexpr int kFailed = 1, kInvalid = 3;
+constexpr const char* kInstalledRules = "/usr/share/picket/rules";
+
+// Merged findings in the order in which they were first made, each as it was last.
+class Findings final : public FindingSink {
+ public:
+  void on_finding(Finding finding) override {
+    const auto [at, fresh] = index_.try_emplace(finding.merge_id, findings_.size());
+    if (fresh) {
+      findings_.push_back(std::move(finding));
+    } else {
+      findings_[at->second] = std::move(finding);
+    }
+  }
+  const std::vector<Finding>& all() const { return findings_; }
+
+ private:
+  std::map<std::string, size_t> index_;
+  std::vector<Finding> findings_;
+};
+
+void print_line(const Json& object) { fmt::print("{}\n", json_line(object)); }
+
+// What the commands share: where they print, and how they end.
+class Commands {
+ public:
+  Commands(bool& json, int& exit_code) : json_(json), exit_code_(exit_code) {}
+
+  void validate(const Paths& paths) {
+    LoadReport report;
+    const auto rules = load_rules(paths, report);
+    print(report);
+    if (rules.ok() && !json_) {
+      fmt::print("{} rules, {} macros, {} lists in {} files: valid\n", report.rules, report.macros,
+                 report.lists, report.files);
+    }
+  }
+
+  void test(const Paths& paths) {
+    const RuleTestReport report = run_rule_tests(paths);
+    print(report.load);
+    for (const Diagnostic& error : report.errors) print("error", error);
+    if (!report.errors.empty()) exit_code_ = kInvalid;
+    size_t failed = 0;
+    for (const RuleTestResult& result : report.results) {
+      if (!result.failure.empty()) ++failed;
+      print(result);
+    }
+    if (!json_) fmt::print("{} passed, {} failed\n", report.results.size() - failed, failed);
+    if (exit_code_ == 0 && !report.passed()) exit_code_ = kFailed;
+  }
+
+  void replay(const Paths& recordings, const Paths& rule_paths) {
+    const std::shared_ptr<const RuleSet> rules = load(rule_paths);
+    if (rules == nullptr) return;
+    for (const std::filesystem::path& recording : recordings) replay(recording, rules);
+  }
+
+  void fields() {
+    for (const rule::FieldDoc& field : rule::field_docs()) {
+      if (json_) {
+        print_line({{"name", field.name},
+                    {"type", to_string(field.type)},
+                    {"doc", field.doc},
+                    {"events", field.events}});
+        continue;
+      }
+      std::string only;
+      for (const std::string& event : field.events) only += (only.empty() ? "" : " ") + event;
+      fmt::print("{:30} {:8} {}{}\n", field.name, to_string(field.type), field.doc,
+                 only.empty() ? "" : fmt::format(" [{}]", only));
+    }
+  }
+
+  void explain(const Paths& paths, const std::string& wanted) {
+    const std::shared_ptr<const RuleSet> rules = load(paths);
+    if (rules == nullptr) return;
+    bool found = false;
+    for (uint32_t i = 0; i < rules->rules().size(); ++i) {
+      const RuleInfo& rule = rules->rules()[i];
+      if (!wanted.empty() && rule.name != wanted) continue;
+      found = true;
+      print(rule, picket::explain(rules->program(), i));
+    }
+    if (!found) fail(fmt::format("explain: no rule '{}' in these files", wanted));
+  }
+
+ private:
+  std::shared_ptr<const RuleSet> load(const Paths& paths) {
+    LoadReport report;
+    auto rules = load_rules(paths, report);
+    report.notes.clear();  // `rules validate` shows them
+    print(report);
+    if (!rules.ok()) return nullptr;
+    return *std::move(rules);
+  }
+
+  void replay(const std::filesystem::path& recording, std::shared_ptr<const RuleSet> rules) {
+    Findings findings;
+    uint64_t wall_minus_boot_ns = 0;
+    RecordingSource source(recording);
+    if (source.start().ok()) wall_minus_boot_ns = source.info().wall_minus_boot_ns;
+    const auto stats = replay_recording(recording, std::move(rules), findings);
+    for (const Finding& finding : findings.all()) print(alert_of(finding, wall_minus_boot_ns));
+    if (!stats.ok()) {
+      fail(std::string(stats.status().message()));
+      return;
+    }
+    uint64_t refused = 0;
+    for (const uint64_t count : stats->refused) refused += count;
+    if (refused > 0) {
+      fmt::print(stderr, "{}: {} of {} records were refused\n", recording.string(), refused,
+                 stats->records);
+    }
+    if (json_) return;
+    fmt::print("{}: {} records, {} findings\n", recording.string(), stats->records,
+               findings.all().size());
+  }
+
+  void print(const LoadReport& report) {
+    for (const Diagnostic& note : report.notes) print("note", note);
+    for (const Diagnostic& error : report.errors) print("error", error);
+    if (!report.errors.empty()) exit_code_ = kInvalid;
+  }
+
+  void print(const char* severity, const Diagnostic& diagnostic) {
+    if (json_) {
+      print_line({{"severity", severity},
+                  {"file", diagnostic.file},
+                  {"line", diagnostic.line},
+                  {"column", diagnostic.column},
+                  {"message", diagnostic.message}});
+      return;
+    }
+    const bool note = std::string_view(severity) == "note";
+    fmt::print(stderr, "{}{}\n", diagnostic.text(), note ? " (note)" : "");
+  }
+
+  void print(const RuleTestResult& result) {
+    if (json_) {
+      print_line({{"file", result.file},
+                  {"line", result.line},
+                  {"name", result.name},
+                  {"passed", result.failure.empty()},
+                  {"failure", result.failure}});
+    } else if (!result.failure.empty()) {
+      fmt::print(stderr, "{}:{}: {}: {}\n", result.file, result.line, result.name, result.failure);
+    }
+  }
+
+  void print(const v1::Alert& alert) {
+    if (json_) {
+      fmt::print("{}\n", alert_json(alert));
+      return;
+    }
+    fmt::print("{} {} {}: {}{}\n", time_text(alert.time()), priority_name(alert.priority()),
+               alert.rule(), alert.output(),
+               alert.count() > 1 ? fmt::format(" ({} times)", alert.count()) : "");
+  }
+
+  void print(const RuleInfo& rule, const std::vector<ExplainedCondition>& conditions) {
+    if (json_) {
+      Json events = Json::array();
+      for (const auto& [event, condition] : conditions) {
+        events.push_back({{"event", event}, {"condition", condition}});
+      }
+      print_line({{"rule", rule.name},
+                  {"desc", rule.desc},
+                  {"why", rule.why},
+                  {"priority", to_string(rule.priority)},
+                  {"tags", rule.tags},
+                  {"enabled", rule.enabled},
+                  {"respond", to_string(rule.respond)},
+                  {"file", rule.file},
+                  {"line", rule.line},
+                  {"output", rule.output},
+                  {"events", std::move(events)}});
+      return;
+    }
+    fmt::print("{} ({}, {}:{}){}\n  {}\n", rule.name, to_string(rule.priority), rule.file,
+               rule.line, rule.enabled ? "" : " is switched off", rule.desc);
+    if (!rule.why.empty()) fmt::print("  Why: {}\n", rule.why);
+    if (rule.respond != Action::none) fmt::print("  Asks for: {}\n", to_string(rule.respond));
+    for (const auto& [event, condition] : conditions) {
+      fmt::print("  On {}: {}\n", event, condition);
+    }
+  }
+
+  void fail(const std::string& message) {
+    fmt::print(stderr, "{}\n", message);
+    if (exit_code_ == 0) exit_code_ = kFailed;
+  }
+
+  bool& json_;
+  int& exit_code_;
+};
+
+std::filesystem::path usual_rules() {
+  return std::filesystem::is_directory("rules") ? "rules" : kInstalledRules;
+}
+
+}  // namespace
+
+void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
+  // Held by the callbacks, which live as long as `app`.
+  const auto commands = std::make_shared<Commands>(json, exit_code);
+  const auto paths = std::make_shared<Paths>();
+  const auto recordings = std::make_shared<Paths>();
+  const auto name = std::make_shared<std::string>();
+  CLI::App* rules = app.add_subcommand("rules", "Check, test and replay rules, without an agent");
+  rules->require_subcommand(1)->fallthrough();  // options of picketctl may stand behind a command
+
+  CLI::App* validate = rules->add_subcommand("validate", "Check rule files; exit code 3: errors");
+  validate->add_option("PATH", *paths, "Rule files or folders")->required();
+  validate->fallthrough();
+  validate->callback([=] { commands->validate(*paths); });
+
+  CLI::App* test = rules->add_subcommand("test", "Run the tests beside rule files");
+  test->add_option("PATH", *paths, "Rule files, folders or NAME.test.yaml files")->required();
+  test->fallthrough();
+  test->callback([=] { commands->test(*paths); });
+
+  CLI::App* replay = rules->add_subcommand("replay", "Show what the rules find in recordings");
+  replay->add_option("RECORDING", *recordings, "Files of picketd --record")->required();
+  replay->add_option("--rules", *paths,
+                     "Rule files or folders; else ./rules, or the installed ones");
+  replay->fallthrough();
+  replay->callback([=] {
+    if (paths->empty()) paths->push_back(usual_rules());
+    commands->replay(*recordings, *paths);
+  });
+
+  CLI::App* fields = rules->add_subcommand("fields", "List the fields that a rule can ask for");
+  fields->fallthrough();
+  fields->callback([=] { commands->fields(); });
+
+  CLI::App* explain = rules->add_subcommand(
+      "explain", "Show what rules ask of each event, with lists and macros expanded");
+  explain->add_option("PATH", *paths, "Rule files or folders")->required();
+  explain->add_option("--rule", *name, "Only the rule of this name");
+  explain->fallthrough();
+  explain->callback([=] { commands->explain(*paths, *name); });
+}
+
+}  // namespace picket

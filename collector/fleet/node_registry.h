@@ -1,0 +1,43 @@
+// The nodes that are connected now, and the way to each. Safe from every thread; links are called
+// outside the lock. Nothing fails: a node without a stream is simply not found.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "picket/v1/fleet.pb.h"
+
+namespace picket {
+
+// The collector's end of one node's stream. Safe from every thread, also after the stream has
+// ended.
+struct AgentLink {
+  virtual ~AgentLink() = default;
+  // false: the stream has ended, or too many commands wait on it.
+  virtual bool deliver(const v1::Command& command) = 0;
+  // Ends the stream; the agent may come back at once.
+  virtual void close(std::string_view why) = 0;
+};
+
+class NodeRegistry {
+ public:
+  // The link takes the place of an older one of the same node, which is closed.
+  void connect(const std::string& node, std::shared_ptr<AgentLink> link);
+  // Only if `link` is still the node's; a replaced stream ends late.
+  void disconnect(const std::string& node, const AgentLink* link);
+
+  std::shared_ptr<AgentLink> find(const std::string& node) const;  // nullptr: not connected
+  std::vector<std::string> connected() const;
+  size_t size() const;
+  void close_all(std::string_view why);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<AgentLink>, std::less<>> links_;
+};
+
+}  // namespace picket

@@ -1,0 +1,87 @@
+#include <algorithm>
+
+#include "collector/query/alert_stream.h"
+#include "common/alert_json.h"
+
+namespace picket {
+namespace {
+
+constexpr size_t kPage = 200;
+
+}  // namespace
+
+AlertQuery alert_query(const v1::AlertFilter& filter) {
+  AlertQuery query;
+  if (filter.has_since()) query.since_ns = wall_ns(filter.since());
+  query.workspace = filter.workspace();
+  query.rule = filter.rule();
+  return query;
+}
+
+bool matches(const AlertQuery& query, const v1::Alert& alert) {
+  if (!query.rule.empty() && alert.rule() != query.rule) return false;
+  const v1::Workspace& workspace = alert.workspace();
+  return query.workspace.empty() || workspace.name() == query.workspace ||
+         workspace.id().compare(0, query.workspace.size(), query.workspace) == 0;
+}
+
+absl::Status AlertSequence::open() {
+  opened_ = true;
+  auto reader = source_.store.reader();
+  if (!reader.ok()) return reader.status();
+  reader_ = *std::move(reader);
+  if (absl::Status status = reader_->resolve(query_); !status.ok()) return status;
+  if (!stored_) return absl::OkStatus();
+  const auto newest = reader_->newest_row();
+  if (!newest.ok()) return newest.status();
+  seam_ = query_.up_to_row = *newest;
+  const auto first = reader_->first_page(query_);
+  if (!first.ok()) return first.status();
+  cursor_ = *first;
+  left_ = query_.limit == 0 ? UINT64_MAX : query_.limit;
+  return absl::OkStatus();
+}
+
+absl::Status AlertSequence::load() {
+  if (!opened_) {
+    if (absl::Status status = open(); !status.ok()) return status;
+  }
+  page_.clear();
+  position_ = 0;
+  if (!stored_) return absl::OkStatus();
+  const size_t size = std::min<uint64_t>(kPage, left_);
+  auto page = reader_->page(query_, cursor_, size);
+  if (!page.ok()) return page.status();
+  page_ = *std::move(page);
+  left_ -= page_.size();
+  if (page_.size() < size || left_ == 0) stored_ = false;
+  return absl::OkStatus();
+}
+
+AlertSequence::Next AlertSequence::next(v1::Alert& alert, absl::Status& status) {
+  if (position_ < page_.size()) {
+    alert = std::move(page_[position_++].alert);
+    return Next::alert;
+  }
+  if (stored_) return Next::load;
+  if (!live_) return Next::end;
+  while (const auto stored = live_->take()) {
+    if (stored->row <= seam_ || !matches(query_, stored->alert)) continue;
+    alert = stored->alert;
+    return Next::alert;
+  }
+  switch (live_->state()) {
+    case Subscription::State::open:
+      return Next::wait;
+    case Subscription::State::overflowed:
+      status = absl::ResourceExhaustedError(
+          "alerts come faster than they are read: watch again, with --since");
+      return Next::end;
+    case Subscription::State::closed:
+      status = absl::UnavailableError("the collector is stopping");
+      return Next::end;
+  }
+  return Next::end;
+}
+
+}  // namespace picket

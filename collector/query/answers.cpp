@@ -1,0 +1,98 @@
+#include "collector/query/answers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "common/alert_json.h"
+
+namespace picket {
+namespace {
+
+constexpr uint32_t kAuditDefault = 100;
+constexpr uint32_t kAuditMost = 1000;
+
+std::set<std::string> connected(const QueryContext& context) {
+  const std::vector<std::string> nodes = context.nodes.connected();
+  return {nodes.begin(), nodes.end()};
+}
+
+}  // namespace
+
+absl::Status answer_alert(const QueryContext& context, const v1::GetAlertRequest& request,
+                          v1::GetAlertResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto alert = (*reader)->alert(request.id());
+  if (!alert.ok()) return alert.status();
+  *response.mutable_alert() = *std::move(alert);
+  return absl::OkStatus();
+}
+
+absl::Status answer_workspaces(const QueryContext& context,
+                               const v1::ListWorkspacesRequest& request,
+                               v1::ListWorkspacesResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto found = (*reader)->workspaces(request.workspace());
+  if (!found.ok()) return found.status();
+  if (found->empty() && !request.workspace().empty()) {
+    return absl::NotFoundError(fmt::format("no workspace \"{}\"", request.workspace()));
+  }
+  for (v1::NodeWorkspace& workspace : *found) *response.add_workspaces() = std::move(workspace);
+  return absl::OkStatus();
+}
+
+absl::Status answer_nodes(const QueryContext& context, v1::ListNodesResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto nodes = (*reader)->nodes();
+  if (!nodes.ok()) return nodes.status();
+  const std::set<std::string> now = connected(context);
+  for (v1::Node& node : *nodes) {
+    node.set_connected(now.contains(node.node()));
+    if (node.connected()) set_wall_ns(*node.mutable_last_seen(), context.clock.wall_ns());
+    *response.add_nodes() = std::move(node);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status answer_status(const QueryContext& context, v1::GetStatusResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  const auto alerts = (*reader)->alert_count();
+  if (!alerts.ok()) return alerts.status();
+  const auto nodes = (*reader)->nodes();
+  if (!nodes.ok()) return nodes.status();
+  response.set_version(context.version);
+  set_wall_ns(*response.mutable_started(), context.started_ns);
+  response.set_alerts(*alerts);
+  response.set_nodes(static_cast<uint32_t>(nodes->size()));
+  response.set_nodes_connected(static_cast<uint32_t>(context.nodes.size()));
+  auto& refused = *response.mutable_refused();
+  for (const auto& [reason, count] : context.refusals.counts()) refused[reason] = count;
+  for (size_t i = 0; i < static_cast<size_t>(Refusal::count); ++i) {
+    const auto reason = static_cast<Refusal>(i);
+    if (const uint64_t count = context.refused_peers.of(reason)) {
+      refused[fmt::format("peer_{}", to_string(reason))] = count;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status answer_audit(const QueryContext& context, const v1::ListAuditRequest& request,
+                          v1::ListAuditResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  const auto last = (*reader)->last_audit_sequence();
+  if (!last.ok()) return last.status();
+  const uint64_t limit =
+      std::min(request.limit() == 0 ? kAuditDefault : request.limit(), kAuditMost);
+  auto entries = (*reader)->audit(*last > limit ? *last - limit : 0, limit);
+  if (!entries.ok()) return entries.status();
+  for (v1::AuditEntry& entry : *entries) *response.add_entries() = std::move(entry);
+  return absl::OkStatus();
+}
+
+}  // namespace picket

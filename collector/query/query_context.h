@@ -1,0 +1,33 @@
+// What the operators' calls work with. Put together once by app, outlives every call; each part
+// says itself from which threads it may be used. Nothing here fails.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "collector/auth/refusals.h"
+#include "collector/fleet/commands.h"
+#include "collector/fleet/node_registry.h"
+#include "collector/query/alert_feed.h"
+#include "collector/query/worker_pool.h"
+#include "collector/store/store.h"
+#include "common/clock.h"
+#include "common/tls_refusals.h"
+
+namespace picket {
+
+struct QueryContext {
+  const Store& store;
+  AlertFeed& feed;
+  WorkerPool& workers;
+  Commands& commands;
+  const NodeRegistry& nodes;
+  Refusals& refusals;
+  const RefusalCounts& refused_peers;
+  const Clock& clock;
+  std::string trust_domain;
+  std::string version;
+  uint64_t started_ns = 0;
+};
+
+}  // namespace picket

@@ -1,0 +1,276 @@
+#include "collector/store/sqlite_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "collector/store/sqlite.h"
+#include "common/alert_json.h"
+
+namespace picket::sqlite {
+namespace {
+
+// The gaps a node's answer lists; `missing` counts all.
+constexpr uint64_t kGapsShown = 100;
+
+template <class Message>
+absl::Status parse(Message& message, const Statement& row, int column, const char* what) {
+  const std::string_view bytes = row.bytes(column);
+  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(fmt::format("read a stored {}: it is damaged", what));
+}
+
+// The smallest text above every text that begins with `prefix`.
+std::string after_prefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+
+class Reader final : public StoreReader {
+ public:
+  explicit Reader(Database db) : db_(std::move(db)) {}
+
+  absl::StatusOr<uint64_t> newest_row() override {
+    return db_.number("SELECT coalesce(max(row), 0) FROM alerts");
+  }
+  absl::StatusOr<uint64_t> alert_count() override {
+    return db_.number("SELECT count(*) FROM alerts");
+  }
+  absl::StatusOr<uint64_t> last_audit_sequence() override {
+    return db_.number("SELECT coalesce(max(sequence), 0) FROM audit");
+  }
+  absl::Status resolve(AlertQuery& query) override;
+  absl::StatusOr<AlertCursor> first_page(const AlertQuery& query) override;
+  absl::StatusOr<std::vector<StoredAlert>> page(const AlertQuery& query, AlertCursor& cursor,
+                                                size_t size) override;
+  absl::StatusOr<v1::Alert> alert(const std::string& id) override;
+  absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
+  absl::StatusOr<std::vector<v1::Node>> nodes() override;
+  absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
+
+ private:
+  absl::StatusOr<Statement> select_alerts(const char* columns, const AlertQuery& query,
+                                          const AlertCursor& cursor, const char* tail,
+                                          uint64_t number) const;
+  absl::StatusOr<std::vector<std::string>> texts(std::string_view sql,
+                                                 std::initializer_list<std::string> values) const;
+  absl::Status add_gaps(v1::Node& node, const std::string& epoch) const;
+
+  Database db_;
+};
+
+// Unused conditions are left out, so that the index of the used ones is taken.
+absl::StatusOr<Statement> Reader::select_alerts(const char* columns, const AlertQuery& query,
+                                                const AlertCursor& cursor, const char* tail,
+                                                uint64_t number) const {
+  std::string sql = fmt::format(
+      "SELECT {} FROM alerts WHERE (time_ns, row) > (?, ?) AND time_ns >= ? AND row <= ?", columns);
+  if (!query.workspace.empty()) sql += " AND (workspace_id = ? OR workspace_name = ?)";
+  if (!query.rule.empty()) sql += " AND rule = ?";
+  sql += tail;
+  auto statement = db_.prepare(sql);
+  if (!statement.ok()) return statement;
+  statement->bind(cursor.time_ns).bind(cursor.row).bind(query.since_ns).bind(query.up_to_row);
+  if (!query.workspace.empty()) statement->bind(query.workspace).bind(query.workspace);
+  if (!query.rule.empty()) statement->bind(query.rule);
+  statement->bind(number);
+  return statement;
+}
+
+absl::StatusOr<std::vector<std::string>> Reader::texts(
+    std::string_view sql, std::initializer_list<std::string> values) const {
+  auto statement = db_.prepare(sql);
+  if (!statement.ok()) return statement.status();
+  for (const std::string& value : values) statement->bind(value);
+  std::vector<std::string> found;
+  while (true) {
+    const auto row = statement->step();
+    if (!row.ok()) return row.status();
+    if (!*row) return found;
+    found.push_back(statement->text(0));
+  }
+}
+
+absl::Status Reader::resolve(AlertQuery& query) {
+  if (query.workspace.empty()) return absl::OkStatus();
+  const std::string& asked = query.workspace;
+  const auto exact = texts(
+      "SELECT workspace_id FROM alerts WHERE workspace_id = ?1 OR workspace_name = ?1 LIMIT 1",
+      {asked});
+  if (!exact.ok()) return exact.status();
+  if (!exact->empty()) return absl::OkStatus();
+  const auto ids = texts(
+      "SELECT DISTINCT workspace_id FROM alerts WHERE workspace_id >= ? AND workspace_id < ? "
+      "LIMIT 2",
+      {asked, after_prefix(asked)});
+  if (!ids.ok()) return ids.status();
+  if (ids->size() > 1) {
+    return absl::InvalidArgumentError(fmt::format(
+        "workspace \"{}\" is ambiguous: {} and others begin with it", asked, ids->front()));
+  }
+  if (ids->size() == 1) query.workspace = ids->front();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AlertCursor> Reader::first_page(const AlertQuery& query) {
+  if (query.limit == 0) return AlertCursor{};
+  auto select = select_alerts("time_ns, row", query, {},
+                              " ORDER BY time_ns DESC, row DESC LIMIT 1 OFFSET ?", query.limit);
+  if (!select.ok()) return select.status();
+  const auto row = select->step();  // the newest one that is no longer wanted
+  if (!row.ok()) return row.status();
+  if (!*row) return AlertCursor{};
+  return AlertCursor{select->number(0), select->number(1)};
+}
+
+absl::StatusOr<std::vector<StoredAlert>> Reader::page(const AlertQuery& query, AlertCursor& cursor,
+                                                      size_t size) {
+  auto select =
+      select_alerts("time_ns, row, alert", query, cursor, " ORDER BY time_ns, row LIMIT ?", size);
+  if (!select.ok()) return select.status();
+  std::vector<StoredAlert> alerts;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) return alerts;
+    cursor = {select->number(0), select->number(1)};
+    StoredAlert& stored = alerts.emplace_back();
+    stored.row = cursor.row;
+    if (absl::Status status = parse(stored.alert, *select, 2, "alert"); !status.ok()) return status;
+  }
+}
+
+absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
+  if (id.empty()) return absl::InvalidArgumentError("which alert? its id is empty");
+  auto select =
+      db_.prepare("SELECT id, alert FROM alerts WHERE id >= ? AND id < ? ORDER BY id LIMIT 2");
+  if (!select.ok()) return select.status();
+  auto row = select->bind(id).bind(after_prefix(id)).step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::NotFoundError(fmt::format("no alert \"{}\"", id));
+  v1::Alert alert;
+  if (absl::Status status = parse(alert, *select, 1, "alert"); !status.ok()) return status;
+  const std::string found = select->text(0);
+  row = select->step();
+  if (!row.ok()) return row.status();
+  // An exact id stands first; beside it only the same id of another node is a second answer.
+  if (*row && (found != id || select->text(0) == id)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "alert \"{}\" is ambiguous: {} and {} begin with it", id, found, select->text(0)));
+  }
+  return alert;
+}
+
+absl::StatusOr<std::vector<v1::NodeWorkspace>> Reader::workspaces(const std::string& workspace) {
+  auto select =
+      db_.prepare(workspace.empty()
+                      ? "SELECT node, id, name, status FROM workspaces ORDER BY node, id"
+                      : "SELECT node, id, name, status FROM workspaces WHERE id >= ?1 AND id < ?2 "
+                        "UNION SELECT node, id, name, status FROM workspaces WHERE name = ?1");
+  if (!select.ok()) return select.status();
+  if (!workspace.empty()) select->bind(workspace).bind(after_prefix(workspace));
+  std::vector<v1::NodeWorkspace> found;
+  bool exact = false;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    v1::NodeWorkspace& next = found.emplace_back();
+    next.set_node(select->text(0));
+    exact = exact || select->text(1) == workspace || select->text(2) == workspace;
+    absl::Status status = parse(*next.mutable_status(), *select, 3, "workspace");
+    if (!status.ok()) return status;
+  }
+  // A whole id or name is meant as such, also when it begins other ids.
+  if (exact) {
+    std::erase_if(found, [&](const v1::NodeWorkspace& candidate) {
+      const v1::Workspace& named = candidate.status().workspace();
+      return named.id() != workspace && named.name() != workspace;
+    });
+  }
+  return found;
+}
+
+absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
+  auto stream = db_.prepare("SELECT last_sequence FROM streams WHERE node = ? AND epoch = ?");
+  if (!stream.ok()) return stream.status();
+  auto row = stream->bind(node.node()).bind(epoch).step();
+  if (!row.ok()) return row.status();
+  if (*row) node.set_last_sequence(stream->number(0));
+  auto missing = db_.prepare("SELECT coalesce(sum(missing), 0) FROM streams WHERE node = ?");
+  if (!missing.ok()) return missing.status();
+  row = missing->bind(node.node()).step();
+  if (!row.ok()) return row.status();
+  node.set_missing(missing->number(0));
+  auto gaps = db_.prepare(
+      "SELECT epoch, first, last FROM gaps WHERE node = ? ORDER BY found_ns DESC, first DESC "
+      "LIMIT ?");
+  if (!gaps.ok()) return gaps.status();
+  gaps->bind(node.node()).bind(kGapsShown);
+  while (true) {
+    row = gaps->step();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+    v1::SequenceGap& gap = *node.add_gaps();
+    gap.set_epoch(gaps->text(0));
+    gap.set_first(gaps->number(1));
+    gap.set_last(gaps->number(2));
+  }
+}
+
+absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
+  auto select = db_.prepare(
+      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage FROM nodes ORDER BY node");
+  if (!select.ok()) return select.status();
+  std::vector<v1::Node> nodes;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) return nodes;
+    v1::Node& node = nodes.emplace_back();
+    node.set_node(select->text(0));
+    node.set_agent_version(select->text(1));
+    node.set_kernel(select->text(2));
+    set_wall_ns(*node.mutable_last_seen(), select->number(4));
+    absl::Status status = parse(*node.mutable_coverage(), *select, 5, "coverage");
+    if (status.ok()) status = add_gaps(node, select->text(3));
+    if (!status.ok()) return status;
+  }
+}
+
+absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, size_t limit) {
+  auto select = db_.prepare(
+      "SELECT sequence, time_ns, actor, action, object, reason, outcome, previous_hash, hash "
+      "FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?");
+  if (!select.ok()) return select.status();
+  select->bind(sequence).bind(uint64_t{limit});
+  std::vector<v1::AuditEntry> entries;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) return entries;
+    v1::AuditEntry& entry = entries.emplace_back();
+    entry.set_sequence(select->number(0));
+    set_wall_ns(*entry.mutable_time(), select->number(1));
+    entry.set_actor(select->text(2));
+    entry.set_action(select->text(3));
+    entry.set_object(select->text(4));
+    entry.set_reason(select->text(5));
+    entry.set_outcome(select->text(6));
+    entry.set_previous_hash(std::string(select->bytes(7)));
+    entry.set_hash(std::string(select->bytes(8)));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StoreReader>> open_reader(const std::filesystem::path& file) {
+  auto db = Database::open(file, Database::Mode::read_only);
+  if (!db.ok()) return db.status();
+  return std::make_unique<Reader>(*std::move(db));
+}
+
+}  // namespace picket::sqlite

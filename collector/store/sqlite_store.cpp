@@ -1,0 +1,166 @@
+#include "collector/store/sqlite_store.h"
+
+#include <fmt/format.h>
+
+#include "collector/audit/chain.h"
+#include "collector/store/sqlite_reader.h"
+#include "collector/store/sqlite_schema.h"
+#include "common/alert_json.h"
+
+namespace picket {
+namespace {
+
+using sqlite::Database;
+using sqlite::Transaction;
+
+// FULL: an acknowledged envelope is gone from the agent, so it must survive a power cut here.
+constexpr const char* kWriterSettings =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864";
+
+std::string_view state_word(CommandState state) {
+  switch (state) {
+    case CommandState::issued:
+      return "issued";
+    case CommandState::done:
+      return "done";
+    case CommandState::failed:
+      return "failed";
+    case CommandState::expired:
+      return "expired";
+    case CommandState::interrupted:
+      break;
+  }
+  return "interrupted";
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file,
+                                                               const Clock& clock) {
+  auto db = Database::open(file, Database::Mode::read_write);
+  if (!db.ok()) return db.status();
+  absl::Status status = sqlite::migrate(*db);
+  if (status.ok()) status = db->execute(kWriterSettings);
+  if (!status.ok()) {
+    return absl::Status(status.code(), fmt::format("open database {}: {}", file.string(),
+                                                   std::string_view(status.message().data(),
+                                                                    status.message().size())));
+  }
+  std::unique_ptr<SqliteStore> store(new SqliteStore(file, clock, *std::move(db)));
+  auto commit = sqlite::Commit::create(store->db_);
+  if (!commit.ok()) return commit.status();
+  store->commit_ = *std::move(commit);
+  return store;
+}
+
+absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> batches) {
+  auto transaction = Transaction::begin(db_);
+  if (!transaction.ok()) return transaction.status();
+  CommitOutcome outcome;
+  for (const NodeBatch& batch : batches) {
+    absl::Status status = commit_->add(batch, clock_.wall_ns(), outcome);
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = transaction->commit(); !status.ok()) return status;
+  return outcome;
+}
+
+absl::StatusOr<uint64_t> SqliteStore::greet(const NodeHello& hello) {
+  auto set = db_.prepare(
+      "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET "
+      "agent_version = excluded.agent_version, kernel = excluded.kernel, "
+      "boot_id = excluded.boot_id, epoch = excluded.epoch, last_seen_ns = excluded.last_seen_ns");
+  if (!set.ok()) return set.status();
+  absl::Status status = set->bind(hello.node)
+                            .bind(hello.hello.agent_version())
+                            .bind(hello.hello.kernel())
+                            .bind(hello.hello.boot_id())
+                            .bind(hello.hello.epoch())
+                            .bind(clock_.wall_ns())
+                            .run();
+  if (!status.ok()) return status;
+  auto last = db_.prepare("SELECT last_sequence FROM streams WHERE node = ? AND epoch = ?");
+  if (!last.ok()) return last.status();
+  const auto row = last->bind(hello.node).bind(hello.hello.epoch()).step();
+  if (!row.ok()) return row.status();
+  return *row ? last->number(0) : 0;
+}
+
+absl::Status SqliteStore::node_seen(const std::string& node) {
+  auto seen = db_.prepare("UPDATE nodes SET last_seen_ns = ? WHERE node = ?");
+  if (!seen.ok()) return seen.status();
+  return seen->bind(clock_.wall_ns()).bind(node).run();
+}
+
+absl::StatusOr<v1::AuditEntry> SqliteStore::append_audit(v1::AuditEntry entry) {
+  auto transaction = Transaction::begin(db_);
+  if (!transaction.ok()) return transaction.status();
+  auto last = db_.prepare("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1");
+  if (!last.ok()) return last.status();
+  const auto row = last->step();
+  if (!row.ok()) return row.status();
+  set_wall_ns(*entry.mutable_time(), clock_.wall_ns());
+  if (*row) {
+    seal_audit_entry(entry, last->number(0), std::string(last->bytes(1)));
+  } else {
+    seal_audit_entry(entry, 0, audit_genesis());
+  }
+  last->restart();
+  auto add = db_.prepare("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  if (!add.ok()) return add.status();
+  absl::Status status = add->bind(entry.sequence())
+                            .bind(wall_ns(entry.time()))
+                            .bind(entry.actor())
+                            .bind(entry.action())
+                            .bind(entry.object())
+                            .bind(entry.reason())
+                            .bind(entry.outcome())
+                            .bind_bytes(entry.previous_hash())
+                            .bind_bytes(entry.hash())
+                            .run();
+  if (status.ok()) status = transaction->commit();
+  if (!status.ok()) return status;
+  return entry;
+}
+
+absl::Status SqliteStore::add_command(const std::string& node, const v1::Command& command) {
+  auto add = db_.prepare("INSERT INTO commands VALUES (?, ?, ?, ?, ?)");
+  if (!add.ok()) return add.status();
+  return add->bind(command.id())
+      .bind(node)
+      .bind(state_word(CommandState::issued))
+      .bind(wall_ns(command.issued()))
+      .bind_bytes(command.SerializeAsString())
+      .run();
+}
+
+absl::Status SqliteStore::close_command(const std::string& id, CommandState state) {
+  // A result that came with a commit has closed it already, and knows better.
+  auto close = db_.prepare("UPDATE commands SET state = ? WHERE id = ? AND state = 'issued'");
+  if (!close.ok()) return close.status();
+  return close->bind(state_word(state)).bind(id).run();
+}
+
+absl::StatusOr<std::vector<OpenCommand>> SqliteStore::open_commands() {
+  auto select =
+      db_.prepare("SELECT node, command FROM commands WHERE state = 'issued' ORDER BY issued_ns");
+  if (!select.ok()) return select.status();
+  std::vector<OpenCommand> commands;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) return commands;
+    OpenCommand open;
+    open.node = select->text(0);
+    if (!open.command.ParseFromString(std::string(select->bytes(1)))) {
+      return absl::DataLossError("read an open command: its stored form is damaged");
+    }
+    commands.push_back(std::move(open));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<StoreReader>> SqliteStore::reader() const {
+  return sqlite::open_reader(file_);
+}
+
+}  // namespace picket

@@ -1,0 +1,41 @@
+// The store on an embedded SQLite file, in WAL mode: one connection writes, each reader has its
+// own. A commit that returned survives a crash of the collector and of the machine. Owner: the
+// Writer's thread; reader() from any. Errors: open() refuses a foreign, newer or damaged file in
+// words.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "collector/store/sqlite.h"
+#include "collector/store/sqlite_commit.h"
+#include "collector/store/store.h"
+#include "common/clock.h"
+
+namespace picket {
+
+class SqliteStore final : public Store {
+ public:
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> open(const std::filesystem::path& file,
+                                                           const Clock& clock);
+
+  absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override;
+  absl::StatusOr<uint64_t> greet(const NodeHello& hello) override;
+  absl::Status node_seen(const std::string& node) override;
+  absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override;
+  absl::Status add_command(const std::string& node, const v1::Command& command) override;
+  absl::Status close_command(const std::string& id, CommandState state) override;
+  absl::StatusOr<std::vector<OpenCommand>> open_commands() override;
+  absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
+
+ private:
+  SqliteStore(std::filesystem::path file, const Clock& clock, sqlite::Database db)
+      : file_(std::move(file)), clock_(clock), db_(std::move(db)) {}
+
+  const std::filesystem::path file_;
+  const Clock& clock_;
+  sqlite::Database db_;
+  std::unique_ptr<sqlite::Commit> commit_;  // after db_: its statements close first
+};
+
+}  // namespace picket

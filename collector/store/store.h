@@ -1,0 +1,122 @@
+// What the collector keeps: alerts, workspaces, nodes, commands and the audit log, behind one
+// interface for every database (tests/unit/store_conformance.h holds them to the same behaviour).
+// Owner: a Store belongs to the Writer's thread; readers are opened from any thread and used by one
+// thread at a time. Errors: a failed write leaves nothing behind, and its caller may try again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "picket/v1/agent.pb.h"
+#include "picket/v1/operator.pb.h"
+
+namespace picket {
+
+// Envelopes of one message of a node's stream, sequences strictly ascending.
+struct NodeBatch {
+  std::string node;   // the certificate's SPIFFE id
+  std::string epoch;  // of the node's spool
+  v1::Batch batch;
+};
+
+struct StoredAlert {
+  uint64_t row = 0;  // ascending in the order of commits: what was stored later has a higher one
+  v1::Alert alert;
+};
+
+struct NodeResult {
+  std::string node;
+  v1::CommandResult result;
+};
+
+struct CommitOutcome {
+  std::vector<uint64_t> committed;      // for each batch: last committed sequence of its stream
+  std::vector<StoredAlert> new_alerts;  // without merged repeats
+  std::vector<NodeResult> results;
+  uint64_t stored = 0;      // envelopes
+  uint64_t repeats = 0;     // of these: alerts that were known, now with a higher count
+  uint64_t duplicates = 0;  // envelopes that had been committed before
+  uint64_t skipped = 0;     // envelopes without a usable body
+  uint64_t missing = 0;     // sequences that were jumped over
+};
+
+struct NodeHello {
+  std::string node;
+  v1::Hello hello;
+};
+
+enum class CommandState { issued, done, failed, expired, interrupted };
+
+struct OpenCommand {
+  std::string node;
+  v1::Command command;
+};
+
+struct AlertQuery {
+  uint64_t since_ns = 0;
+  std::string workspace = {};      // id, unambiguous id prefix, or name; empty: all
+  std::string rule = {};           // empty: all
+  uint64_t limit = 0;              // the newest so many; 0: all
+  uint64_t up_to_row = INT64_MAX;  // what was stored later is left out
+};
+
+// Where the next page begins. Ascending by time, then by row.
+struct AlertCursor {
+  uint64_t time_ns = 0;
+  uint64_t row = 0;
+};
+
+// One consistent connection for queries.
+struct StoreReader {
+  virtual ~StoreReader() = default;
+
+  virtual absl::StatusOr<uint64_t> newest_row() = 0;  // 0: no alert
+  virtual absl::StatusOr<uint64_t> alert_count() = 0;
+  // Turns a workspace's id, id prefix or name into ids, as the alerts know them. InvalidArgument: a
+  // prefix of more than one. An unknown workspace stays what it was.
+  virtual absl::Status resolve(AlertQuery& query) = 0;
+  // Where the first page of `query` begins.
+  virtual absl::StatusOr<AlertCursor> first_page(const AlertQuery& query) = 0;
+  // At most `size` alerts after `cursor`, which moves on; fewer: there are no more.
+  virtual absl::StatusOr<std::vector<StoredAlert>> page(const AlertQuery& query,
+                                                        AlertCursor& cursor, size_t size) = 0;
+  // By id or unambiguous prefix. NotFound, InvalidArgument.
+  virtual absl::StatusOr<v1::Alert> alert(const std::string& id) = 0;
+
+  // Empty `workspace`: all.
+  virtual absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(
+      const std::string& workspace) = 0;
+  virtual absl::StatusOr<std::vector<v1::Node>> nodes() = 0;
+  // Ascending, after `sequence`.
+  virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
+  virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
+};
+
+struct Store {
+  virtual ~Store() = default;
+
+  // One transaction: all of it, or nothing. An envelope is stored once per (node, epoch, sequence).
+  virtual absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) = 0;
+  // Remembers the node and returns the last committed sequence of its epoch; 0: none.
+  virtual absl::StatusOr<uint64_t> greet(const NodeHello& hello) = 0;
+  virtual absl::Status node_seen(const std::string& node) = 0;
+
+  // Numbers, chains and stores `entry` (actor, action, object, reason, outcome), with the time.
+  virtual absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) = 0;
+
+  virtual absl::Status add_command(const std::string& node, const v1::Command& command) = 0;
+  virtual absl::Status close_command(const std::string& id, CommandState state) = 0;
+  virtual absl::StatusOr<std::vector<OpenCommand>> open_commands() = 0;
+
+  // From any thread.
+  virtual absl::StatusOr<std::unique_ptr<StoreReader>> reader() const = 0;
+};
+
+}  // namespace picket
