@@ -1,0 +1,53 @@
+// EV3: a plain container of a runtime, without Kubernetes: identity falls back to its name, labels
+// and cgroup, and the shipped rules apply.
+#include "tests/acceptance/acceptance_test.h"
+
+namespace picket::test {
+namespace {
+
+TEST_F(AcceptanceTest, PlainContainerIsKnownByNameLabelsAndCgroup) {
+  deploy();
+  if (HasFatalFailure()) return;
+  auto container = make_container({.id = "build-box", .annotations = {{"team", "compilers"}}});
+  ASSERT_TRUE(container);
+  ASSERT_EQ(container->run({"listener", "4400", "1"})->exit_code, 0);
+  ASSERT_EQ(container->run({"reverse_shell", "dup2", "4400"})->exit_code, 0);
+  ASSERT_THAT(read_file(container->written("/tmp/received.4400")).value_or(""),
+              ::testing::HasSubstr("picket-42-proof"));
+
+  auto found = distinct(by_rule(alerts_so_far(*container), "reverse_shell"));
+  ASSERT_EQ(found.size(), 1u);
+  const Alert& alert = found[0];
+  expect_identity(alert, *container);
+  const Alert& workspace = alert["workspace"];
+  EXPECT_EQ(workspace["id"], "build-box");
+  EXPECT_EQ(workspace["name"], "build-box");
+  EXPECT_EQ(workspace["image"], container->rootfs());
+  EXPECT_EQ(workspace["image_source"], "rootfs");
+  EXPECT_EQ(workspace["labels"]["team"], "compilers");
+  EXPECT_EQ(workspace["runtime"], "runc");
+  EXPECT_EQ(tree_of(alert).back(), container->init_pid());
+
+  // The operator finds it under the same name.
+  auto shown = deployment().picketctl({"workspace", "show", "build-box", "-o", "json"});
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_EQ(shown->exit_code, 0) << shown->err;
+  EXPECT_THAT(shown->out, ::testing::HasSubstr("build-box"));
+}
+
+TEST_F(AcceptanceTest, ExecFromOutsideIsRecorded) {
+  deploy();
+  if (HasFatalFailure()) return;
+  auto container = make_container({.id = "build-box"});
+  ASSERT_TRUE(container);
+  auto outside = container->exec({"cat", "/etc/hostname"});
+  ASSERT_TRUE(outside.ok()) << outside.status();
+  auto found = distinct(by_rule(alerts_so_far(*container), "exec_in"));
+  ASSERT_EQ(found.size(), 1u);
+  expect_identity(found[0], *container);
+  EXPECT_EQ(found[0]["priority"], "INFORMATIONAL");
+  EXPECT_EQ(found[0]["process"]["cmdline"], "cat /etc/hostname");
+}
+
+}  // namespace
+}  // namespace picket::test

@@ -1,0 +1,36 @@
+// What a worker does on request, and what it cost. Plain data that crosses a socket between two
+// processes of one program.
+#pragma once
+
+#include <cstdint>
+
+namespace picket::bench {
+
+enum class Work : uint32_t {
+  call,     // a system call with arguments that no kernel accepts
+  compat,   // the same through int 0x80
+  files,    // open, read, close of one small file
+  connect,  // connect, accept, close on 127.0.0.1
+  exec,     // fork, exec of /bin/true, wait
+};
+
+struct Job {
+  Work work = Work::call;
+  uint32_t call = 0;  // number of the system call: call and compat only
+  uint64_t count = 0;
+};
+
+struct Cost {
+  double cpu_ns = 0;  // of the worker and the children it waited for, per operation
+  double wall_ns = 0;
+  int error = 0;  // errno of the first failure; the rest is then meaningless
+};
+
+// Runs in the calling process.
+Cost carry_out(const Job& job);
+
+// False where the kernel has 32-bit calls switched off (ia32_emulation=off): then int 0x80 is a
+// fault.
+bool compat_calls_exist();
+
+}  // namespace picket::bench

@@ -1,0 +1,172 @@
+// One agent from its start to 10,000 processes later: start, memory, idle, and CPU per event.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <chrono>
+
+#include "tests/bench/harness/process_cost.h"
+#include "tests/bench/harness/worker.h"
+#include "tests/bench/suite/stage.h"
+#include "tests/support/http.h"
+
+namespace picket::bench {
+namespace {
+
+constexpr int kIdleMs = 4'000;
+constexpr uint64_t kProcesses = 10'000;
+constexpr uint64_t kFileLoops = 50'000;
+constexpr char kEvents[] = "picket_pipeline_events_total";
+constexpr char kLost[] = "picket_sensor_lost_total";
+
+struct Reading {
+  double cpu_s = 0, events = 0, lost = 0;
+};
+
+class Footprint {
+ public:
+  Footprint(Stage& stage, const Worker& worker, Report& report)
+      : stage_(stage), worker_(worker), report_(report) {}
+
+  absl::Status run() {
+    const auto begin = std::chrono::steady_clock::now();
+    if (auto status = stage_.deployment().start_agent(); !status.ok()) return status;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    auto ready = read();
+    if (!ready.ok()) return ready.status();
+    report_.add({.area = kStart,
+                 .name = "exec to ready, self check included",
+                 .unit = "s",
+                 .value = took.count(),
+                 .at_most = 0.5});
+    report_.add({.area = kStart,
+                 .name = "CPU spent by then",
+                 .unit = "s",
+                 .value = ready->cpu_s,
+                 .at_most = 0.4});
+    if (auto status = report_memory("after start"); !status.ok()) return status;
+    if (auto status = idle(); !status.ok()) return status;
+    if (auto status = processes(); !status.ok()) return status;
+    if (auto status = report_memory("after 10,000 processes"); !status.ok()) return status;
+    return files();
+  }
+
+ private:
+  absl::StatusOr<Reading> read() const {
+    const uint16_t port = stage_.deployment().agent_http();
+    const auto cpu = cpu_seconds(stage_.deployment().agent_pid());
+    const auto events = test::metric(port, kEvents);
+    const auto lost = test::metric(port, kLost);
+    if (!cpu.ok()) return cpu.status();
+    if (!events.ok()) return events.status();
+    if (!lost.ok()) return lost.status();
+    return Reading{*cpu, *events, *lost};
+  }
+
+  absl::Status report_memory(std::string_view when) {
+    auto now = memory(stage_.deployment().agent_pid());
+    if (!now.ok()) return now.status();
+    report_.add({.area = kMemory,
+                 .name = fmt::format("PSS {}", when),
+                 .unit = "MiB",
+                 .value = now->pss_mib,
+                 .at_most = 25,
+                 .note = "4 MiB ring"});
+    report_.add({.area = kMemory,
+                 .name = fmt::format("RSS {}", when),
+                 .unit = "MiB",
+                 .value = now->rss_mib,
+                 .note = "counts the mapped ring twice"});
+    return absl::OkStatus();
+  }
+
+  absl::Status idle() {
+    const auto before = read();
+    poll(nullptr, 0, kIdleMs);
+    const auto after = read();
+    if (!before.ok()) return before.status();
+    if (!after.ok()) return after.status();
+    report_.add({.area = kCpu,
+                 .name = "idle workspace, share of one core",
+                 .unit = "%",
+                 .value = 100 * (after->cpu_s - before->cpu_s) * 1000 / kIdleMs,
+                 .at_most = 0.1,
+                 .note = fmt::format("{:.0f} events in {} s", after->events - before->events,
+                                     kIdleMs / 1000)});
+    return absl::OkStatus();
+  }
+
+  absl::Status processes() {
+    const auto before = read();
+    auto cost = worker_.run({Work::exec, 0, kProcesses});
+    if (!cost.ok()) return cost.status();
+    auto after = settled();
+    if (!before.ok()) return before.status();
+    if (!after.ok()) return after.status();
+    const double cpu = after->cpu_s - before->cpu_s, events = after->events - before->events;
+    const double work = cost->cpu_ns * 1e-9 * kProcesses;
+    if (events < kProcesses) {
+      return absl::InternalError(
+          fmt::format("{} processes gave only {} events", kProcesses, events));
+    }
+    report_.add({.area = kCpu,
+                 .name = "CPU seconds per million events",
+                 .unit = "s",
+                 .value = cpu / events * 1e6,
+                 .at_most = 1,
+                 .note = fmt::format("{:.0f} events of fork, exec, exit; {:.0f} lost", events,
+                                     after->lost - before->lost)});
+    report_.add({.area = kCpu,
+                 .name = "share of a fork and exec storm's CPU",
+                 .unit = "%",
+                 .value = 100 * cpu / work,
+                 .at_most = 5,
+                 .note = fmt::format("{:.2f} s of {:.1f} s", cpu, work)});
+    return absl::OkStatus();
+  }
+
+  absl::Status files() {
+    const auto before = read();
+    auto cost = worker_.run({Work::files, 0, kFileLoops});
+    if (!cost.ok()) return cost.status();
+    auto after = settled();
+    if (!before.ok()) return before.status();
+    if (!after.ok()) return after.status();
+    report_.add({.area = kCpu,
+                 .name = "CPU seconds per million calls of a file loop",
+                 .unit = "s",
+                 .value = (after->cpu_s - before->cpu_s) / (3.0 * kFileLoops) * 1e6,
+                 .at_most = 0.2,
+                 .note = fmt::format("{:.0f} events", after->events - before->events)});
+    return absl::OkStatus();
+  }
+
+  // When two readings a tenth of a second apart see the same count, the pipeline has caught up.
+  absl::StatusOr<Reading> settled() const {
+    auto last = read();
+    while (last.ok()) {
+      poll(nullptr, 0, 100);
+      auto now = read();
+      if (!now.ok() || now->events == last->events) return now;
+      last = now;
+    }
+    return last;
+  }
+
+  static constexpr char kStart[] = "Start of the agent", kMemory[] = "Memory of the agent",
+                        kCpu[] = "CPU time of the agent";
+  Stage& stage_;
+  const Worker& worker_;
+  Report& report_;
+};
+
+}  // namespace
+
+absl::Status measure_footprint(Report& report) {
+  auto stage = Stage::set_up(container_id(), {.agent_settings = "sensor: {ring_bytes: 4194304}\n"});
+  if (!stage.ok()) return stage.status();
+  auto worker = Worker::start({.cgroup = (*stage)->watched(), .own_network = true});
+  if (!worker.ok()) return worker.status();
+  return Footprint(**stage, *worker, report).run();
+}
+
+}  // namespace picket::bench

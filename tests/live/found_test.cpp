@@ -1,0 +1,110 @@
+// What ran before the agent, on real kernel events: told once, with its parent, also while it
+// forks.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
+#include <string>
+
+#include "tests/live/live_sensor.h"
+
+namespace picket::live {
+namespace {
+
+int run_true() {
+  execl("/bin/true", "true", nullptr);
+  return 127;
+}
+
+class Found : public LiveSensorTest {};
+
+TEST_F(Found, WhoeverRanBeforeIsFoundOnceWithItsParent) {
+  const auto box = workspace();
+  int ready[2], stop[2];
+  ASSERT_EQ(pipe(ready) | pipe(stop), 0);
+  Child parent = spawn_in(*box, [&] {
+    for (int i = 0; i < 10; ++i)
+      if (fork() == 0) {
+        char c = 0;
+        (void)!write(ready[1], "x", 1);
+        close(stop[1]);
+        return read(stop[0], &c, 1) == 0 ? 0 : 1;
+      }
+    close(stop[1]);
+    while (wait(nullptr) > 0) {
+    }
+    return 0;
+  });
+  char c = 0;
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(read(ready[0], &c, 1), 1);
+  start();
+  const pid_t pid = parent.pid();
+  ASSERT_TRUE(wait_for(of(PK_FOUND, pid)));
+  close(stop[1]);
+  ASSERT_EQ(parent.wait(), 0);
+  ASSERT_TRUE(drain_until_exit(pid));
+  close(stop[0]), close(ready[0]), close(ready[1]);
+
+  ASSERT_EQ(count([&](const Event& event) {
+              return event.type() == PK_CGROUP_MKDIR && event.header().cgroup_id == box->id();
+            }),
+            1u);
+  std::multiset<uint32_t> found;
+  for (const Event& event : select([](const Event& e) { return e.type() == PK_FOUND; })) {
+    const pk_exec* process = event.as<pk_exec>();
+    if (process->header.cgroup_id != box->id()) continue;
+    found.insert(process->header.pid);
+    EXPECT_EQ(process->parent_pid, process->header.pid == static_cast<uint32_t>(pid)
+                                       ? static_cast<uint32_t>(getpid())
+                                       : static_cast<uint32_t>(pid));
+    EXPECT_NE(exe_of(event).find("live"), std::string::npos);
+    EXPECT_NE(std::string(event.text(process->argv)).find("live"), std::string::npos);
+  }
+  EXPECT_EQ(found.size(), 11u);
+  for (const uint32_t each : found) EXPECT_EQ(found.count(each), 1u);
+  EXPECT_EQ(count([](const Event& event) { return event.type() == PK_EXIT; }), 11u);
+}
+
+// The walk at start runs while the workspace forks: nobody may be told twice, nobody may be missed.
+TEST_F(Found, FoundAndForkedAreReconciledUnderLoad) {
+  const auto box = workspace();
+  int ready[2], stop[2];
+  ASSERT_EQ(pipe(ready) | pipe2(stop, O_NONBLOCK), 0);
+  Child parent = spawn_in(*box, [&] {
+    close(stop[1]);
+    char c = 0;
+    for (int i = 0; read(stop[0], &c, 1) != 0; ++i) {
+      const pid_t pid = fork();
+      if (pid == 0) _exit(run_true());
+      if (i == 10) (void)!write(ready[1], "x", 1);
+      waitpid(pid, nullptr, 0);
+    }
+    return 0;
+  });
+  const pid_t pid = parent.pid();
+  char c = 0;
+  ASSERT_EQ(read(ready[0], &c, 1), 1);
+  start();
+  size_t forks = 0;
+  ASSERT_TRUE(
+      wait_for([&](const Event& event) { return event.type() == PK_FORK && ++forks == 50; }));
+  close(stop[1]);
+  ASSERT_EQ(parent.wait(), 0);
+  ASSERT_TRUE(drain_until_exit(pid));
+  close(ready[0]), close(ready[1]), close(stop[0]);
+  std::set<std::pair<uint32_t, uint64_t>> known;
+  for (const Event& event : select([](const Event&) { return true; })) {
+    const std::pair key{event.header().pid, event.header().start_ns};
+    if (event.type() == PK_FORK || event.type() == PK_FOUND) {
+      EXPECT_TRUE(known.insert(key).second) << "process " << key.first << " was told twice";
+    } else if (event.type() == PK_EXIT) {
+      EXPECT_TRUE(known.contains(key)) << "process " << key.first << " ended and was never told";
+    }
+  }
+  EXPECT_GT(known.size(), 50u);
+  EXPECT_EQ(count(of(PK_FOUND, pid)), 1u);
+}
+
+}  // namespace
+}  // namespace picket::live

@@ -1,0 +1,1 @@
+picket_test(live_respond_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/respond_test.cpp LINK picket_live picket_respond LABELS live TIMEOUT 120)

@@ -1,0 +1,185 @@
+#include "tests/support/deployment.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <filesystem>
+
+#include "tests/support/http.h"
+
+namespace picket::test {
+namespace {
+
+constexpr char kPkiTool[] = PICKET_SOURCE_DIR "/packaging/pki/picket-pki";
+constexpr char kShippedRules[] = PICKET_SOURCE_DIR "/rules";
+
+std::string program(const char* name) { return fmt::format("{}/{}", PICKET_BINARY_DIR, name); }
+
+std::string last_lines(const std::string& path) {
+  std::string text = read_file(path).value_or("(no log)");
+  return text.size() <= 4000 ? text : text.substr(text.size() - 4000);
+}
+
+absl::Status stop_daemon(std::unique_ptr<Subprocess> daemon, const std::string& log) {
+  if (!daemon) return absl::OkStatus();
+  daemon->signal(SIGTERM);
+  auto code = daemon->wait();
+  if (!code.ok()) return code.status();
+  if (*code != 0)
+    return absl::InternalError(fmt::format("a daemon ended with {}: {}", *code, last_lines(log)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Deployment::Deployment(Sandbox& sandbox, DeploymentOptions options)
+    : sandbox_(sandbox), options_(std::move(options)) {}
+
+// The stream and the agent first: neither should complain about a collector that is gone.
+Deployment::~Deployment() {
+  alerts_.reset();
+  agent_.reset();
+  collector_.reset();
+}
+
+absl::Status Deployment::pki(std::vector<std::string> arguments, const std::string& folder) {
+  arguments.insert(arguments.begin() + 1, sandbox_.path(folder));
+  arguments.insert(arguments.begin(), kPkiTool);
+  return output_of(std::move(arguments)).status();
+}
+
+absl::Status Deployment::write_configurations() {
+  agent_file_ = sandbox_.path("picketd.yaml");
+  collector_file_ = sandbox_.path("collector.yaml");
+  context_file_ = sandbox_.path("context.yaml");
+  std::string rules;
+  if (options_.shipped_rules) rules += fmt::format("  - {}\n", kShippedRules);
+  if (!options_.rules.empty()) {
+    std::error_code error;
+    std::filesystem::create_directory(sandbox_.path("rules"), error);
+    if (auto written = write_file(sandbox_.path("rules/test.yaml"), options_.rules); !written.ok())
+      return written;
+    rules += "  - rules\n";
+  }
+  constexpr char kServer[] = "spiffe://picket/collector/collector";
+  absl::Status written = write_file(
+      agent_file_,
+      fmt::format("state_dir: agent\nrules:\n{}"
+                  "collector: {{address: '127.0.0.1:{}', ca: pki/ca.crt, cert: pki/node-a.crt,\n"
+                  "            key: pki/node-a.key, server_id: '{}'}}\n"
+                  "http: 127.0.0.1:{}\n"
+                  "workspaces: {{cgroup_roots: ['{}'], runc_roots: [runc]}}\n"
+                  "respond: {{enabled: true, dry_run: {}, max_per_minute: {}}}\n{}",
+                  rules, uplink_port_, kServer, ports_.agent_http, sandbox_.cgroup(),
+                  !options_.respond, options_.max_actions_per_minute, options_.agent_settings));
+  if (!written.ok()) return written;
+  written = write_file(
+      collector_file_,
+      fmt::format("listen: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\ndatabase: collector.db\n"
+                  "tls: {{ca: pki/ca.crt, cert: pki/collector.crt, key: pki/collector.key}}\n"
+                  "trust_domain: picket\n",
+                  ports_.collector, ports_.collector_http));
+  if (!written.ok()) return written;
+  return write_file(context_file_,
+                    fmt::format("collector: 127.0.0.1:{}\nca: pki/ca.crt\ncert: pki/alice.crt\n"
+                                "key: pki/alice.key\nserver_id: {}\n",
+                                ports_.collector, kServer));
+}
+
+absl::Status Deployment::prepare() {
+  for (uint16_t* port : {&ports_.collector, &ports_.collector_http, &ports_.agent_http}) {
+    auto found = free_port();
+    if (!found.ok()) return found.status();
+    *port = *found;
+  }
+  uplink_port_ = ports_.collector;
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"init"},
+                                             {"issue", "collector", "collector"},
+                                             {"issue", "node", "node-a"},
+                                             {"issue", "operator", "admin", "alice"}})
+    if (absl::Status made = pki(arguments); !made.ok()) return made;
+  return write_configurations();
+}
+
+absl::StatusOr<std::unique_ptr<Deployment>> Deployment::with_collector(Sandbox& sandbox,
+                                                                       DeploymentOptions options) {
+  std::unique_ptr<Deployment> deployment(new Deployment(sandbox, std::move(options)));
+  if (absl::Status ready = deployment->prepare(); !ready.ok()) return ready;
+  if (absl::Status started = deployment->start_collector(); !started.ok()) return started;
+  return deployment;
+}
+
+absl::StatusOr<std::unique_ptr<Deployment>> Deployment::with_agent(Sandbox& sandbox,
+                                                                   DeploymentOptions options) {
+  auto deployment = with_collector(sandbox, std::move(options));
+  if (!deployment.ok()) return deployment.status();
+  if (absl::Status started = (*deployment)->start_agent(); !started.ok()) return started;
+  return deployment;
+}
+
+absl::StatusOr<std::unique_ptr<Subprocess>> Deployment::start_daemon(std::vector<std::string> argv,
+                                                                     const std::string& log,
+                                                                     uint16_t http) {
+  std::string name = argv[0];
+  Fd sink(open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+  auto daemon = Subprocess::start({.argv = std::move(argv), .out = sink.get(), .err = sink.get()});
+  if (!daemon.ok()) return daemon.status();
+  auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  // Ready or dead, whichever comes first.
+  for (std::string answer = "nothing"; std::chrono::steady_clock::now() < deadline;) {
+    auto ready = http_get(http, "/readyz");
+    if (ready.ok() && ready->code == 200) return daemon;
+    if (ready.ok()) answer = ready->body;
+    if (!(*daemon)->running_after(std::chrono::milliseconds(20)))
+      return absl::InternalError(fmt::format("{} ended at its start: {}", name, last_lines(log)));
+  }
+  return absl::DeadlineExceededError(fmt::format("{} is not ready: {}", name, last_lines(log)));
+}
+
+absl::Status Deployment::start_collector() {
+  auto daemon = start_daemon({program("picket-collector"), "--config", collector_file_},
+                             collector_log(), ports_.collector_http);
+  if (!daemon.ok()) return daemon.status();
+  collector_ = *std::move(daemon);
+  // What is stored already comes first: nothing is missed between the start and this.
+  auto stream =
+      AlertStream::start(picketctl_command({"alerts", "watch", "--since", "1h", "-o", "json"}));
+  if (!stream.ok()) return stream.status();
+  alerts_ = *std::move(stream);
+  return absl::OkStatus();
+}
+
+absl::Status Deployment::point_agent_at(uint16_t port) {
+  uplink_port_ = port;
+  return write_configurations();
+}
+
+absl::Status Deployment::start_agent() {
+  std::vector<std::string> argv = {program("picketd"), "--config", agent_file_};
+  if (!options_.recording.empty()) argv.insert(argv.end(), {"--record", options_.recording});
+  auto daemon = start_daemon(std::move(argv), agent_log(), ports_.agent_http);
+  if (!daemon.ok()) return daemon.status();
+  agent_ = *std::move(daemon);
+  return absl::OkStatus();
+}
+
+absl::Status Deployment::stop_agent() { return stop_daemon(std::move(agent_), agent_log()); }
+
+absl::Status Deployment::stop_collector() {
+  alerts_.reset();
+  return stop_daemon(std::move(collector_), collector_log());
+}
+
+std::vector<std::string> Deployment::picketctl_command(std::vector<std::string> arguments) const {
+  std::vector<std::string> argv = {program("picketctl"), "--context", context_file_};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return argv;
+}
+
+absl::StatusOr<ProgramResult> Deployment::picketctl(std::vector<std::string> arguments) {
+  return run_program({.argv = picketctl_command(std::move(arguments))});
+}
+
+}  // namespace picket::test

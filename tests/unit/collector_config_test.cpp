@@ -1,0 +1,106 @@
+// The collector's configuration and picketctl's context: what is refused, and where it says so.
+#include "collector/app/config.h"
+
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "collector/auth/access.h"
+#include "collector/cli/context.h"
+
+namespace picket {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kWhole[] =
+    "listen: 127.0.0.1:7420\n"
+    "http: 127.0.0.1:7421\n"
+    "database: data/collector.db\n"
+    "tls: {ca: ca.crt, cert: /etc/c.crt, key: c.key}\n"
+    "trust_domain: example.org\n"
+    "log: {level: debug, format: json}\n";
+
+class CollectorConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "picket-conf-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    file_ = folder_ / "c.yaml";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  absl::StatusOr<CollectorConfig> load(const std::string& text) {
+    std::ofstream(file_) << text;
+    return load_collector_config(file_);
+  }
+  std::string problem(const std::string& text) {
+    const auto config = load(text);
+    return std::string(config.status().message());
+  }
+
+  std::filesystem::path folder_, file_;
+};
+
+TEST_F(CollectorConfigTest, ReadsAllAndResolvesPaths) {
+  const auto config = load(kWhole);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listen, "127.0.0.1:7420");
+  EXPECT_EQ(config->database, folder_ / "data/collector.db");
+  EXPECT_EQ(config->tls.cert, "/etc/c.crt");
+  EXPECT_EQ(config->trust_domain, "example.org");
+  EXPECT_EQ(config->log_format, LogFormat::json);
+}
+
+TEST_F(CollectorConfigTest, NamesThePlaceOfAnUnknownKey) {
+  EXPECT_THAT(problem(std::string(kWhole) + "databse: x\n"), HasSubstr("c.yaml:7:1: unknown key"));
+}
+
+TEST_F(CollectorConfigTest, NamesThePlaceOfADuplicateKey) {
+  EXPECT_THAT(problem(std::string(kWhole) + "http: 127.0.0.1:1\n"), HasSubstr("c.yaml:7:1: "));
+}
+
+TEST_F(CollectorConfigTest, RefusesBadValuesAllAtOnce) {
+  const std::string problems =
+      problem("listen: nowhere\nhttp: 127.0.0.1:99999\nlog: {format: xml}\n");
+  EXPECT_THAT(problems, HasSubstr("c.yaml:1:9: listen"));
+  EXPECT_THAT(problems, HasSubstr("c.yaml:2:7: http"));
+  EXPECT_THAT(problems, HasSubstr("c.yaml:3:15: format"));
+  EXPECT_THAT(problems, HasSubstr("database: expected"));
+  EXPECT_THAT(problems, HasSubstr("key: expected"));
+}
+
+TEST_F(CollectorConfigTest, RefusesWhatIsNoYaml) {
+  EXPECT_THAT(problem("listen: [unclosed\n"), HasSubstr("c.yaml:"));
+  EXPECT_EQ(load_collector_config(folder_ / "none.yaml").status().code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST_F(CollectorConfigTest, AContextNeedsEveryPart) {
+  std::ofstream(file_) << "collector: localhost:7420\nca: ca.crt\ncert: a.crt\nkey: a.key\n";
+  const auto context = load_context(file_);
+  EXPECT_THAT(std::string(context.status().message()), HasSubstr("server_id"));
+  std::ofstream(file_, std::ios::app) << "server_id: spiffe://picket/collector/c\n";
+  ASSERT_TRUE(load_context(file_).ok());
+  EXPECT_EQ(load_context(file_)->tls.ca, folder_ / "ca.crt");
+}
+
+TEST(AccessTest, UnknownRolesMayNothing) {
+  for (const char* role : {"viewer", "analyst", "author"}) {
+    EXPECT_TRUE(allows(role, Access::read)) << role;
+    EXPECT_FALSE(allows(role, Access::command)) << role;
+  }
+  for (const char* role : {"responder", "admin"}) {
+    EXPECT_TRUE(allows(role, Access::read)) << role;
+    EXPECT_TRUE(allows(role, Access::command)) << role;
+  }
+  for (const char* role : {"", "Admin", "root", "admin/x"}) {
+    EXPECT_FALSE(allows(role, Access::read)) << role;
+    EXPECT_FALSE(allows(role, Access::command)) << role;
+  }
+}
+
+}  // namespace
+}  // namespace picket

@@ -1,0 +1,1 @@
+picket_test(event_test SOURCES event_test.cpp LINK picket_event)

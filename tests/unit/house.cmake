@@ -1,0 +1,1 @@
+picket_test(house_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/house_test.cpp)

@@ -1,0 +1,1 @@
+picket_test(recording_test SOURCES recording_test.cpp LINK picket_recording picket_enrich)

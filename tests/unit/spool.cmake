@@ -1,0 +1,1 @@
+picket_test(spool_test SOURCES spool_test.cpp LINK picket_spool)

@@ -1,0 +1,119 @@
+// The SQLite store: the common behaviour, and what only a file can do.
+#include "collector/store/sqlite_store.h"
+
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "collector/app/collector.h"
+#include "tests/unit/store_conformance.h"
+#include "tests/unit/wire.h"
+
+namespace picket::test {
+namespace {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "picket-store-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) std::abort();
+    path_ = pattern;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  std::filesystem::path file() const { return path_ / "collector.db"; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class SqliteUnderTest final : public StoreUnderTest {
+ public:
+  absl::StatusOr<std::unique_ptr<Store>> open(const Clock& clock) override {
+    return SqliteStore::open(folder_.file(), clock);
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance,
+                         testing::Values(StoreKind{
+                             "sqlite", [] { return std::make_unique<SqliteUnderTest>(); }}),
+                         [](const auto& kind) { return kind.param.name; });
+
+class SqliteFile : public testing::Test {
+ protected:
+  absl::Status open() { return SqliteStore::open(folder_.file(), clock_).status(); }
+  void execute(const std::string& sql) {
+    const auto db = sqlite::Database::open(folder_.file(), sqlite::Database::Mode::read_write);
+    ASSERT_TRUE(db.ok()) << db.status();
+    const absl::Status status = db->execute(sql);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  void audit(int entries) {
+    const auto store = SqliteStore::open(folder_.file(), clock_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (int i = 0; i < entries; ++i) {
+      v1::AuditEntry entry;
+      entry.set_actor("ada");
+      ASSERT_TRUE((*store)->append_audit(entry).ok());
+    }
+  }
+
+  TemporaryFolder folder_;
+  TestClock clock_;
+};
+
+TEST_F(SqliteFile, RefusesAnotherProgramsDatabase) {
+  execute("CREATE TABLE foreign_table (x)");
+  const absl::Status status = open();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("another program"));
+}
+
+TEST_F(SqliteFile, RefusesANewerSchema) {
+  ASSERT_TRUE(open().ok());
+  execute("PRAGMA user_version = 999");
+  const absl::Status status = open();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("newer"));
+}
+
+TEST_F(SqliteFile, RefusesWhatIsNoDatabase) {
+  std::ofstream(folder_.file()) << std::string(8192, 'x');
+  const absl::Status status = open();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr(folder_.file().string()));
+}
+
+TEST_F(SqliteFile, LetsNobodyRewriteTheAuditLog) {
+  audit(2);
+  const auto db = sqlite::Database::open(folder_.file(), sqlite::Database::Mode::read_write);
+  ASSERT_TRUE(db.ok());
+  EXPECT_FALSE(db->execute("UPDATE audit SET actor = 'eve'").ok());
+  EXPECT_FALSE(db->execute("DELETE FROM audit WHERE sequence = 1").ok());
+  EXPECT_EQ(*verify_audit(folder_.file()), 2U);
+}
+
+TEST_F(SqliteFile, NamesTheAuditEntryThatWasAltered) {
+  audit(3);
+  execute(
+      "DROP TRIGGER audit_is_append_only_update; UPDATE audit SET actor = 'eve' "
+      "WHERE sequence = 2");
+  const auto verified = verify_audit(folder_.file());
+  EXPECT_EQ(verified.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(verified.status().message()), testing::HasSubstr("entry 2"));
+}
+
+TEST_F(SqliteFile, NamesTheAuditEntryThatWasRemoved) {
+  audit(3);
+  execute("DROP TRIGGER audit_is_append_only_delete; DELETE FROM audit WHERE sequence = 2");
+  const auto verified = verify_audit(folder_.file());
+  EXPECT_THAT(std::string(verified.status().message()), testing::HasSubstr("entry 2 is missing"));
+}
+
+}  // namespace
+}  // namespace picket::test
