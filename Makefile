@@ -1,0 +1,69 @@
+# Nothing but calls of cmake, ctest and scripts: the build itself is CMakeLists.txt. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+DEMO ?= 1
+
+##@ First steps
+.PHONY: run
+run: release ## Collector, agent and a demonstration workspace with one harmless reverse shell; Ctrl-C ends all. DEMO=0: only watch
+	@DEMO=$(DEMO) packaging/dev/run build/release
+
+.PHONY: test
+test: dev fuzz-build ## Build and run every test; live ones need root and BTF, and must run when CI=true
+	ctest --preset dev
+
+##@ Build
+.PHONY: deps
+deps: ## Install what packaging/build-deps.txt names
+	@packaging/install-deps
+
+.PHONY: build dev
+build: dev ## Same as dev
+dev: deps ## Build with debug information into build/dev
+	cmake --preset dev
+	cmake --build build/dev -j $(JOBS)
+
+.PHONY: release
+release: deps ## Build what is shipped into build/release, without tests
+	cmake --preset release -DPICKET_TESTS=OFF
+	cmake --build build/release -j $(JOBS)
+
+.PHONY: fuzz-build
+fuzz-build: deps ## Build the fuzz targets with clang into build/fuzz
+	cmake --preset fuzz
+	cmake --build build/fuzz -j $(JOBS) --target picket_fuzzers
+
+.PHONY: asan tsan
+asan: deps ## Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	cmake --preset asan
+	cmake --build build/asan -j $(JOBS)
+	ctest --preset asan -L unit
+tsan: deps ## Unit tests under ThreadSanitizer
+	cmake --preset tsan
+	cmake --build build/tsan -j $(JOBS)
+	ctest --preset tsan -L unit
+
+##@ Measure
+.PHONY: bench
+bench: deps ## Print cost, latency and memory against no agent in the same run (root)
+	cmake --preset release -DPICKET_TESTS=ON
+	cmake --build build/release -j $(JOBS)
+	tests/bench/run build/release
+
+##@ Upkeep
+.PHONY: fmt
+fmt: ## Format all C and C++ sources
+	git ls-files '*.h' '*.c' '*.cpp' | grep -v '^bpf/kernel.h$$' | xargs clang-format -i
+
+.PHONY: fresh
+fresh: ## Prove `make test` and `make run` in a clean Debian 12 (root, not part of CI)
+	tests/fresh/run
+
+.PHONY: clean
+clean: ## Remove build and run folders
+	rm -rf build run
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+( [a-z-]+)*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
