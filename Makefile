@@ -10,7 +10,7 @@ run: release ## Collector, agent and a demonstration workspace with one harmless
 	@DEMO=$(DEMO) packaging/dev/run build/release
 
 .PHONY: test
-test: dev fuzz-build ## Build and run every test; live ones need root and BTF, and must run when CI=true
+test: dev ## Build and run every test; live ones need root and BTF, and must run when CI=true
 	ctest --preset dev
 
 ##@ Build
@@ -29,10 +29,11 @@ release: deps ## Build what is shipped into build/release, without tests
 	cmake --preset release -DPICKET_TESTS=OFF
 	cmake --build build/release -j $(JOBS)
 
-.PHONY: fuzz-build
-fuzz-build: deps ## Build the fuzz targets with clang into build/fuzz
+.PHONY: fuzz
+fuzz: deps ## Build the fuzz targets with clang and run each for a minute
 	cmake --preset fuzz
-	cmake --build build/fuzz -j $(JOBS) --target picket_fuzzers
+	cmake --build build/fuzz -j $(JOBS) --target record_fuzz record_fuzz_seeds recording_fuzz recording_fuzz_seeds rule_fuzz
+	ctest --test-dir build/fuzz -L fuzz --output-on-failure
 
 .PHONY: asan tsan
 asan: deps ## Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
