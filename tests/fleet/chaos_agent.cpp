@@ -46,6 +46,32 @@ std::string id_of(const v1::Envelope& envelope) {
   return envelope.has_result() ? envelope.result().command_id() : envelope.alert().id();
 }
 
+class TellingStream final : public Stream {
+ public:
+  explicit TellingStream(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
+  void write(const v1::ConnectRequest& request) override {
+    if (request.batch().envelopes_size() > 0)
+      say(fmt::format("W {}\n", request.batch().envelopes(0).sequence()));
+    stream_->write(request);
+  }
+  void cancel() override { stream_->cancel(); }
+  void release() override { stream_->release(); }
+
+ private:
+  std::unique_ptr<Stream> stream_;
+};
+
+class TellingStreams final : public StreamFactory {
+ public:
+  explicit TellingStreams(std::unique_ptr<StreamFactory> streams) : streams_(std::move(streams)) {}
+  std::unique_ptr<Stream> connect(Outbox& outbox) override {
+    return std::make_unique<TellingStream>(streams_->connect(outbox));
+  }
+
+ private:
+  std::unique_ptr<StreamFactory> streams_;
+};
+
 int run(const std::string& spool_file, const std::string& address, const TlsFiles& files,
         const std::string& life) {
   auto spool = Spool::open(spool_file, {});
@@ -54,6 +80,7 @@ int run(const std::string& spool_file, const std::string& address, const TlsFile
     return 2;
   }
   Uplink::Options options;
+  options.batch_items = 20;  // many batches: many points to die at
   options.first_backoff = std::chrono::milliseconds(20);
   options.last_backoff = std::chrono::milliseconds(200);
   Uplink::Callbacks callbacks;
@@ -65,8 +92,9 @@ int run(const std::string& spool_file, const std::string& address, const TlsFile
   };
   prometheus::Registry registry;
   Uplink uplink(std::move(*spool),
-                grpc_stream_factory(address, files, "spiffe://picket/collector/collector"), options,
-                callbacks, registry);
+                std::make_unique<TellingStreams>(
+                    grpc_stream_factory(address, files, "spiffe://picket/collector/collector")),
+                options, callbacks, registry);
   uplink.start();
   std::mt19937 random(std::random_device{}());
   uint64_t published = 0;

@@ -92,26 +92,48 @@ class Fleet : public testing::Test {
     const std::string text = fmt::format("{}\n", alerts);
     ASSERT_EQ(write(orders_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
-  // false: the agent has closed its output.
-  bool hear() {
+  enum class Heard { spooled, sending, end };
+  Heard hear() {
     const auto line = said_->next(std::chrono::steady_clock::now() + kDeadline);
-    if (!line) return false;
+    if (!line) return Heard::end;
     std::istringstream words(*line);
     char kind = 0;
     uint64_t sequence = 0;
     std::string id;
     words >> kind >> sequence >> id;
+    if (kind == 'W') return Heard::sending;
     EXPECT_EQ(kind, 'S') << "nothing may be lost here: " << *line;
     EXPECT_GT(sequence, last_) << "a sequence came back";
     last_ = std::max(last_, sequence);
     EXPECT_TRUE(committed_.insert(id).second) << id;
-    return true;
+    return Heard::spooled;
+  }
+  void hear_the_rest() {
+    while (hear() != Heard::end) {
+    }
+    EXPECT_TRUE(said_->closed());
+  }
+  // While the agent is away from the collector, or anywhere.
+  void let_spool(size_t alerts) {
+    for (size_t heard = 0; heard < alerts;) {
+      const Heard what = hear();
+      ASSERT_NE(what, Heard::end) << "the agent ended by itself";
+      heard += what == Heard::spooled;
+    }
+  }
+  // Until so many batches went out, with more to do all the time.
+  void let_deliver(size_t batches) {
+    for (size_t heard = 0; heard < batches;) {
+      const Heard what = hear();
+      ASSERT_NE(what, Heard::end) << "the agent ended by itself";
+      if (what != Heard::sending) continue;
+      ++heard;
+      order(20);
+    }
   }
   void kill_agent() {
     agent_->signal(SIGKILL);
-    while (hear()) {
-    }
-    EXPECT_TRUE(said_->closed());
+    hear_the_rest();
     const auto code = agent_->wait();
     ASSERT_TRUE(code.ok() && *code == kKilled) << code.status() << " " << code.value_or(-1);
   }
@@ -123,8 +145,7 @@ class Fleet : public testing::Test {
   // Everything is delivered, and both end as they would for an operator.
   void end_well() {
     orders_.reset();
-    while (hear()) {
-    }
+    hear_the_rest();
     const auto agent = agent_->wait();
     ASSERT_TRUE(agent.ok() && *agent == 0) << agent.status() << " " << agent.value_or(-1);
     collector_->signal(SIGTERM);
@@ -169,13 +190,16 @@ TEST_F(Fleet, KillNine50) {
   start_collector();
   wait_for_collector();
   start_agent();
-  int kills_of_agent = 0;
+  int kills_of_agent = 0, in_delivery = 0;
   for (int kill = 0; kill < kKills && !HasFatalFailure(); ++kill) {
-    // In the middle of what was ordered: publishing, spooling, sending and storing all go on.
-    const size_t alerts = 50 + random() % 500;
+    const size_t alerts = 50 + random() % 300;
     order(alerts);
-    for (size_t until = 1 + random() % alerts; until > 0; --until)
-      ASSERT_TRUE(hear()) << "the agent ended by itself";
+    if (random() % 3 == 0) {
+      let_spool(1 + random() % alerts);
+    } else {
+      ++in_delivery;  // then both are at work: sending, storing, acknowledging
+      let_deliver(1 + random() % 20);
+    }
     if (random() % 2 == 0) {
       ++kills_of_agent;
       kill_agent();
@@ -210,8 +234,10 @@ TEST_F(Fleet, KillNine50) {
   EXPECT_EQ(times.size(), (*left)->last_sequence()) << "every sequence is stored";
   EXPECT_TRUE(streams.at(0).ends_with(fmt::format("{} {} 0", (*left)->epoch(), last_)))
       << streams.at(0);
-  fmt::print("{} kills, {} of them of the agent; {} envelopes said to be spooled, {} stored\n",
-             kKills, kills_of_agent, committed_.size(), times.size());
+  fmt::print(
+      "{} kills, {} of them of the agent, {} during delivery; {} envelopes said to be spooled, {} "
+      "stored\n",
+      kKills, kills_of_agent, in_delivery, committed_.size(), times.size());
 }
 
 }  // namespace
