@@ -36,6 +36,8 @@ absl::Status Spool::error(const char* what) const {
       return absl::FailedPreconditionError(message + "; does another agent use it?");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    // The file was opened for writing, so this is what its header says.
+    case SQLITE_READONLY:
     // Our statements are right, so these say that the file's tables are not ours.
     case SQLITE_ERROR:
     case SQLITE_CONSTRAINT:
@@ -140,6 +142,8 @@ absl::Status Spool::make_room() {
     const Reset reset_delete(delete_one_.get());
     bind(delete_one_.get(), 1, sequence);
     if (sqlite3_step(delete_one_.get()) != SQLITE_DONE) return error("drop an item");
+    if (sqlite3_changes(db_) != 1)
+      return absl::DataLossError("spool: the index names an item that is not there");
     state_.bytes -= std::min(size, state_.bytes);
     --state_.count;
     merge_loss(state_.fresh, {sequence, sequence, 1});

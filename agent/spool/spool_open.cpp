@@ -66,7 +66,7 @@ std::filesystem::path name_aside(const std::filesystem::path& file) {
 absl::Status move_aside(const std::filesystem::path& file, const std::filesystem::path& target) {
   std::error_code error;
   std::filesystem::rename(file, target, error);
-  if (error) {
+  if (error && error != std::errc::no_such_file_or_directory) {
     return absl::InternalError(
         fmt::format("move the damaged spool {} aside: {}", file.string(), error.message()));
   }
@@ -207,7 +207,7 @@ absl::Status Spool::load_head() {
 absl::Status Spool::load_contents() {
   const auto contents = compile(
       "SELECT count(*), coalesce(sum(length(bytes)), 0), coalesce(min(sequence), 1), "
-      "coalesce(max(sequence), 1) FROM item");
+      "coalesce(max(sequence), 1) FROM item NOT INDEXED");
   if (!contents.ok()) return contents.status();
   if (sqlite3_step(contents->get()) != SQLITE_ROW) return error("count what is kept");
   state_.count = column(contents->get(), 0);

@@ -213,7 +213,9 @@ TEST_F(SpoolTest, MovesADamagedFileAsideAndBeginsANewEpoch) {
   for (const std::string& bad :
        {std::string("this is no database, whatever its name says"), good.substr(0, 5000),
         std::string(good).replace(4096, 3000, 3000, '\xff'),
-        std::string(good).replace(0, 16, "SQLite format 9!")}) {
+        std::string(good).replace(0, 16, "SQLite format 9!"),
+        // "Written by a later version": SQLite would read it, and never write.
+        std::string(good).replace(18, 1, 1, '\x80')}) {
     write(bad);
     auto spool = open();
     EXPECT_EQ(files_aside(), ++expected_aside);
