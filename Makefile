@@ -32,7 +32,7 @@ release: deps ## Build what is shipped into build/release, without tests
 .PHONY: fuzz
 fuzz: deps ## Build the fuzz targets with clang and run each for a minute
 	cmake --preset fuzz
-	cmake --build build/fuzz -j $(JOBS) --target record_fuzz record_fuzz_seeds recording_fuzz recording_fuzz_seeds rule_fuzz spool_fuzz spool_fuzz_seeds
+	cmake --build build/fuzz -j $(JOBS) --target record_fuzz record_fuzz_seeds recording_fuzz recording_fuzz_seeds rule_fuzz rule_fuzz_seeds spool_fuzz spool_fuzz_seeds
 	ctest --test-dir build/fuzz -L fuzz --output-on-failure
 
 .PHONY: asan tsan

@@ -16,6 +16,7 @@ using spool_sql::Reset;
 using spool_sql::Transaction;
 
 void merge_loss(SpoolLoss& into, const SpoolLoss& loss) {
+  if (loss.count == 0) return;
   if (into.count == 0) {
     into = loss;
     return;

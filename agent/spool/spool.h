@@ -66,8 +66,9 @@ class Spool {
   // Forgets everything up to `sequence`.
   absl::Status acknowledge(uint64_t sequence);
 
-  // Keeps the items, under a new epoch: the collector knows sequences that this file never gave
-  // out, so the file is older than the epoch (restored from a copy).
+  // Keeps the items, under a new epoch and numbered from 1. For when the collector knows sequences
+  // that this file never gave out: the file is older than its epoch (restored from a copy). open()
+  // does it by itself when the machine has booted since.
   absl::Status renew_epoch();
 
   // What was dropped since the last call (count 0: nothing). Survives a crash: a loss is told again
@@ -91,6 +92,7 @@ class Spool {
   absl::Status check_integrity() const;
   absl::Status load_head();
   absl::Status load_contents();
+  absl::Status renumber(const std::vector<uint64_t>& sequences, const std::string& epoch);
   absl::Status prepare();
   absl::StatusOr<Statement> compile(const char* sql) const;
   absl::Status execute(const char* sql) const;
@@ -112,6 +114,7 @@ class Spool {
   Options options_;
   std::string epoch_;
   std::filesystem::path damaged_file_;
+  bool other_boot_ = false;
   uint64_t first_ = 0, last_ = 0;
   State state_;
   Statement insert_, select_, delete_up_to_, sum_up_to_, oldest_least_, delete_one_, first_left_,

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "agent/spool/spool.h"
 #include "agent/spool/spool_sql.h"
@@ -21,9 +22,6 @@ using spool_sql::column;
 using spool_sql::Reset;
 
 constexpr uint64_t kVersion = 1;
-// Without power_safe a power cut can take back appended items whose sequences the collector has
-// already seen. After a boot the count goes on so far behind them that none can come twice.
-constexpr uint64_t kBootGap = 1 << 20;
 constexpr uint64_t kLargestSequence = uint64_t{1} << 62;
 
 constexpr const char* kSchema = R"sql(
@@ -136,13 +134,48 @@ absl::Status Spool::replace(std::unique_ptr<Spool>& spool) {
 }
 
 absl::Status Spool::renew_epoch() {
-  const auto renew = compile("UPDATE spool SET epoch = ?");
-  if (!renew.ok()) return renew.status();
+  std::vector<uint64_t> sequences;
+  const auto list = compile("SELECT sequence FROM item NOT INDEXED ORDER BY sequence");
+  if (!list.ok()) return list.status();
+  int code = SQLITE_ROW;
+  while ((code = sqlite3_step(list->get())) == SQLITE_ROW)
+    sequences.push_back(column(list->get(), 0));
+  if (code != SQLITE_DONE) return error("list what is kept");
+  sqlite3_reset(list->get());
+
+  const State before = state_;
   const std::string epoch = first_word_of("/proc/sys/kernel/random/uuid");
-  sqlite3_bind_text(renew->get(), 1, epoch.c_str(), -1, SQLITE_STATIC);
-  if (sqlite3_step(renew->get()) != SQLITE_DONE) return error("begin an epoch");
+  if (absl::Status status = renumber(sequences, epoch); !status.ok()) {
+    state_ = before;
+    return status;
+  }
   epoch_ = epoch;
-  return absl::OkStatus();
+  last_ = sequences.size();
+  return refresh_first();
+}
+
+// From 1 on without holes: in the new epoch nothing is missing. Ascending, so that none meets
+// another.
+absl::Status Spool::renumber(const std::vector<uint64_t>& sequences, const std::string& epoch) {
+  const auto move = compile("UPDATE item SET sequence = ? WHERE sequence = ?");
+  const auto name = compile("UPDATE spool SET epoch = ?, boot_id = ?");
+  if (!move.ok()) return move.status();
+  if (!name.ok()) return name.status();
+  spool_sql::Transaction transaction(db_);
+  if (!transaction.begin()) return error("begin");
+  for (uint64_t i = 0; i < sequences.size(); ++i) {
+    const Reset reset(move->get());
+    bind(move->get(), 1, i + 1);
+    bind(move->get(), 2, sequences[i]);
+    if (sqlite3_step(move->get()) != SQLITE_DONE) return error("renumber");
+  }
+  sqlite3_bind_text(name->get(), 1, epoch.c_str(), -1, SQLITE_STATIC);
+  sqlite3_bind_text(name->get(), 2, options_.boot_id.c_str(), -1, SQLITE_STATIC);
+  if (sqlite3_step(name->get()) != SQLITE_DONE) return error("begin an epoch");
+  merge_loss(state_.fresh, state_.reported);  // the acknowledgement it waited for will not come
+  state_.reported = {};
+  if (absl::Status status = write_head(sequences.size()); !status.ok()) return status;
+  return transaction.commit() ? absl::OkStatus() : error("commit");
 }
 
 absl::Status Spool::load() {
@@ -199,8 +232,8 @@ absl::Status Spool::load_head() {
   state_.fresh = {column(row, 4), column(row, 5), column(row, 6)};
   const SpoolLoss reported{column(row, 7), column(row, 8), column(row, 9)};
   // Whether the report arrived is not known: it is told again.
-  if (reported.count > 0) merge_loss(state_.fresh, reported);
-  if (text(row, 2) != options_.boot_id) last_ += kBootGap;
+  merge_loss(state_.fresh, reported);
+  other_boot_ = text(row, 2) != options_.boot_id;
   return absl::OkStatus();
 }
 
@@ -215,17 +248,11 @@ absl::Status Spool::load_contents() {
   const uint64_t least = column(contents->get(), 2), most = column(contents->get(), 3);
   if (state_.count > 0 && (least == 0 || least > most || most > last_))
     return absl::DataLossError("the spool's sequences are damaged");
-  const auto boot = compile("UPDATE spool SET boot_id = ?");
-  if (!boot.ok()) return boot.status();
-  sqlite3_bind_text(boot->get(), 1, options_.boot_id.c_str(), -1, SQLITE_STATIC);
   if (absl::Status status = prepare(); !status.ok()) return status;
-
-  spool_sql::Transaction transaction(db_);
-  if (!transaction.begin()) return error("begin");
-  if (sqlite3_step(boot->get()) != SQLITE_DONE) return error("note the boot");
-  if (absl::Status status = write_head(last_); !status.ok()) return status;
-  if (!transaction.commit()) return error("commit");
-  return refresh_first();
+  if (absl::Status status = refresh_first(); !status.ok()) return status;
+  // Without power_safe a power cut can take back items whose sequences the collector has already
+  // seen; what got the same sequences afterwards would be ignored as known.
+  return other_boot_ ? renew_epoch() : absl::OkStatus();
 }
 
 }  // namespace picket
