@@ -31,7 +31,10 @@ class BoundedQueue {
   // nullopt: nothing came within `timeout`, or closed and empty.
   std::optional<T> pop(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    ready_.wait_for(lock, timeout, [&] { return closed_ || !items_.empty(); });
+    // Waiting for no time at all would still be a system call.
+    if (timeout.count() > 0) {
+      ready_.wait_for(lock, timeout, [&] { return closed_ || !items_.empty(); });
+    }
     if (items_.empty()) return std::nullopt;
     std::optional<T> value(std::move(items_.front()));
     items_.pop_front();

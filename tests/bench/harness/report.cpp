@@ -45,7 +45,7 @@ void Report::print() const {
   std::string area;
   for (const Figure& figure : figures_) {
     if (figure.area != area) fmt::print("\n{}\n", area = figure.area);
-    fmt::print("  {:<46} {:>9} {:<4} {:<18} {:<17} {}\n", figure.name, number(figure.value),
+    fmt::print("  {:<50} {:>9} {:<4} {:<18} {:<17} {}\n", figure.name, number(figure.value),
                figure.unit, spread_text(figure), verdict(figure), figure.note);
   }
   for (const Missing& missing : missing_) {

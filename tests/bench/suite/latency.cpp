@@ -82,7 +82,7 @@ absl::Status measure_stored(int shells, Report& report) {
   if (auto status = deployment.start_agent(); !status.ok()) return status;
   auto room = ShellRoom::open((*stage)->watched());
   if (!room.ok()) return room.status();
-  std::vector<double> stored_ms, killed_ms;
+  std::vector<double> matched_ms, stored_ms, sent_ms, killed_ms;
   Gaps gaps;
   for (int i = 0; i < shells; ++i) {
     gaps.wait();
@@ -97,11 +97,15 @@ absl::Status measure_stored(int shells, Report& report) {
         });
     if (!alert.ok()) return alert.status();
     const uint64_t matched_ns = parse_time_ns((*alert)["time"]);
+    matched_ms.push_back(ms_between(shell->connect_ns, matched_ns));
     stored_ms.push_back(ms_between(shell->connect_ns, parse_time_ns((*alert)["stored"])));
+    sent_ms.push_back(ms_between(matched_ns, parse_time_ns((*alert)["stored"])));
     if (*ended_ns != 0) killed_ms.push_back(ms_between(matched_ns, *ended_ns));
   }
+  report_way(report, "connect to matching exec, the shell's own way", matched_ms, shells, {}, {});
   report_way(report, "connect to alert stored at the collector", stored_ms, shells, {}, {});
-  report_way(report, "matching event to killed", killed_ms, shells, {}, {});
+  report_way(report, "matching exec to alert stored", sent_ms, shells, {}, {});
+  report_way(report, "matching exec to killed", killed_ms, shells, {}, {});
   return absl::OkStatus();
 }
 

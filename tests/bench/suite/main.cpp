@@ -14,7 +14,7 @@ namespace {
 
 struct Options {
   std::string json, only;
-  int pairs = 15, shells = 200;
+  int pairs = 20, shells = 200;
 };
 
 int run(const Options& options) {

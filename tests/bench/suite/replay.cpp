@@ -49,7 +49,7 @@ absl::Status measure_replay(const std::string& program, Report& report) {
   add("replay/1", "and evaluate 1 rule", "enrich", {});
   add("replay/10", "and evaluate 10 rules", "replay/1", {});
   add("replay/80", "and evaluate 80 rules", "replay/1", 1000);
-  add("queue", "push and pop of the queue between threads", "parse", {});
+  add("queue", "push and pop of the queue, no contention", "parse", {});
   add("spool/1", "append an envelope to the spool, alone", "parse", {});
   add("spool/100", "append an envelope to the spool, of 100", "spool/1", {});
   return absl::OkStatus();
