@@ -57,10 +57,6 @@ bench: deps ## Print cost, latency and memory against no agent in the same run (
 fmt: ## Format all C and C++ sources
 	git ls-files '*.h' '*.c' '*.cpp' | grep -v '^bpf/kernel.h$$' | xargs clang-format -i
 
-.PHONY: fresh
-fresh: ## Prove `make test` and `make run` in a clean Debian 12 (root, not part of CI)
-	tests/fresh/run
-
 .PHONY: clean
 clean: ## Remove build and run folders
 	rm -rf build run

@@ -3,30 +3,11 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include "agent/app/finding_alert.h"
+#include "common/alert_json.h"
+
 namespace picket {
 namespace {
-
-void fill(v1::Process& out, const ProcessSummary& process) {
-  out.set_pid(process.key.pid);
-  out.set_start_ns(process.key.start_ns);
-  out.set_name(process.name);
-  out.set_exe(process.exe);
-  out.set_cmdline(process.cmdline);
-  out.set_cwd(process.cwd);
-  out.set_uid(process.uid);
-}
-
-void fill(v1::Workspace& out, const Workspace& workspace) {
-  out.set_id(workspace.id);
-  out.set_name(workspace.name);
-  out.set_container_id(workspace.container_id);
-  out.set_image(workspace.image);
-  out.set_image_source(workspace.image_source);
-  out.set_cgroup(workspace.cgroup);
-  out.set_runtime(workspace.runtime);
-  out.set_cgroup_id(workspace.cgroup_id);
-  out.mutable_labels()->insert(workspace.labels.begin(), workspace.labels.end());
-}
 
 v1::Action wire_action(Action action) {
   switch (action) {
@@ -58,11 +39,6 @@ const char* state_word(CoverageLine::State state) {
 
 }  // namespace
 
-void set_timestamp(google::protobuf::Timestamp& out, uint64_t wall_ns) {
-  out.set_seconds(static_cast<int64_t>(wall_ns / 1'000'000'000U));
-  out.set_nanos(static_cast<int32_t>(wall_ns % 1'000'000'000U));
-}
-
 std::string alert_id(const Finding& finding, const std::string& boot_id) {
   const std::string key =
       fmt::format("{}|{}|{}|{}", boot_id, finding.merge_id, finding.rule, finding.first_ns);
@@ -73,23 +49,8 @@ std::string alert_id(const Finding& finding, const std::string& boot_id) {
 v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
                             const std::string& boot_id) {
   v1::Envelope envelope;
-  v1::Alert& alert = *envelope.mutable_alert();
-  alert.set_id(alert_id(finding, boot_id));
-  set_timestamp(*alert.mutable_time(), timeline.wall_ns(finding.time_ns));
-  alert.set_rule(finding.rule);
-  alert.set_priority(static_cast<v1::Priority>(static_cast<int>(finding.priority) + 1));
-  alert.set_output(finding.output);
-  for (const std::string& tag : finding.tags) alert.add_tags(tag);
-  fill(*alert.mutable_workspace(), finding.workspace);
-  fill(*alert.mutable_process(), finding.process);
-  for (const ProcessSummary& ancestor : finding.lineage) fill(*alert.add_lineage(), ancestor);
-  alert.set_count(finding.count);
-  set_timestamp(*alert.mutable_first(), timeline.wall_ns(finding.first_ns));
-  set_timestamp(*alert.mutable_last(), timeline.wall_ns(finding.last_ns));
-  alert.set_event_type(finding.event_type);
-  for (const auto& [name, value] : finding.fields) (*alert.mutable_fields())[name] = value;
-  alert.set_why(finding.why);
-  if (finding.respond != Action::none) alert.set_action(std::string(to_string(finding.respond)));
+  *envelope.mutable_alert() = alert_of(finding, timeline.wall_minus_boot_ns);
+  envelope.mutable_alert()->set_id(alert_id(finding, boot_id));
   return envelope;
 }
 
@@ -105,7 +66,7 @@ v1::Envelope result_envelope(const Response& response, uint64_t wall_ns) {
                                          : std::string(response.status.message()));
   result.set_took_us(response.took.count());
   result.set_dry_run(response.verdict.dry_run);
-  set_timestamp(*result.mutable_time(), wall_ns);
+  set_wall_ns(*result.mutable_time(), wall_ns);
   return envelope;
 }
 
@@ -122,7 +83,7 @@ v1::Envelope coverage_envelope(const Coverage& coverage, uint64_t wall_ns) {
     row.set_effect(line.effect);
     row.set_reason(line.reason);
   }
-  set_timestamp(*envelope.mutable_recorded(), wall_ns);
+  set_wall_ns(*envelope.mutable_recorded(), wall_ns);
   return envelope;
 }
 
@@ -133,7 +94,7 @@ v1::Envelope workspace_envelope(const Workspace& workspace, v1::WorkspaceState s
   fill(*status.mutable_workspace(), workspace);
   status.set_state(state);
   status.set_processes(processes);
-  set_timestamp(*status.mutable_since(), wall_ns);
+  set_wall_ns(*status.mutable_since(), wall_ns);
   return envelope;
 }
 

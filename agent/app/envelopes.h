@@ -20,8 +20,6 @@ struct Timeline {
   uint64_t boot_ns(uint64_t wall_ns) const { return wall_ns - wall_minus_boot_ns; }
 };
 
-void set_timestamp(google::protobuf::Timestamp& out, uint64_t wall_ns);
-
 // `boot_id` makes the alert's id unique over nodes and boots; a merged repeat keeps its id.
 v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
                             const std::string& boot_id);

@@ -7,6 +7,9 @@
 
 #include <array>
 
+#include "agent/enrich/lineage.h"
+#include "common/alert_json.h"
+
 namespace picket {
 namespace {
 
@@ -138,6 +141,7 @@ void Pipeline::on_finding(Finding finding) {
   if (verdict.action != Action::none) {  // before anything else: every microsecond counts
     Verdict ordered = verdict;
     ordered.finding = alert_id(finding, parts_.boot_id);
+    if (ordered.target.process.pid != 0) add_descendants(ordered.target);
     order(std::move(ordered));
   }
   metrics_->findings.Increment();
@@ -146,8 +150,20 @@ void Pipeline::on_finding(Finding finding) {
 }
 
 void Pipeline::publish(v1::Envelope envelope, Priority severity) {
-  set_timestamp(*envelope.mutable_recorded(), parts_.clock.wall_ns());
+  set_wall_ns(*envelope.mutable_recorded(), parts_.clock.wall_ns());
   parts_.outlet.publish(std::move(envelope), severity);
+}
+
+// Also those that no longer hang below it in /proc: their parents ended, and they were adopted.
+void Pipeline::add_descendants(Target& target) const {
+  enricher_.processes().for_each([&](const Process& process) {
+    if (process.exited || process.workspace_cgroup != target.cgroup_id) return;
+    for (const Process& ancestor : lineage(process)) {
+      if (ancestor.key != target.process) continue;
+      target.descendants.push_back(process.key);
+      return;
+    }
+  });
 }
 
 void Pipeline::order(Verdict verdict) {
@@ -184,8 +200,7 @@ void Pipeline::read(const v1::Command& command) {
   verdict.target.workspace_id = command.workspace_id();
   verdict.matched_ns = parts_.clock.boot_ns();
   const auto refuse = [&](absl::Status why) { read(Response{verdict, std::move(why), "", {}}); };
-  const uint64_t not_after = static_cast<uint64_t>(command.not_after().seconds()) * 1'000'000'000U +
-                             static_cast<uint64_t>(command.not_after().nanos());
+  const uint64_t not_after = wall_ns(command.not_after());
   if (command.has_not_after() && parts_.clock.wall_ns() > not_after) {
     return refuse(absl::DeadlineExceededError("the command came after its time"));
   }

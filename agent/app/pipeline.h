@@ -72,7 +72,9 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void report(Finding finding) { on_finding(std::move(finding)); }
   void publish(v1::Envelope envelope, Priority severity);
   const ProcessTable& processes() const { return enricher_.processes(); }
-  EventSink& records() { return *this; }  // where records enter, for who reads the source in its stead
+  EventSink& records() {
+    return *this;
+  }  // where records enter, for who reads the source in its stead
 
  private:
   struct Metrics;
@@ -91,6 +93,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void tick(uint64_t now_ns);
   void report_losses(uint64_t now_ns);
   void order(Verdict verdict);
+  void add_descendants(Target& target) const;
   Workspace workspace_by_cgroup(uint64_t cgroup_id);
 
   PipelineParts parts_;

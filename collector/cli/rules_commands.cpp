@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/finding_alert.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/rule_test.h"
 #include "agent/detect/rule/field.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/sensor/recording.h"
 #include "collector/cli/explain.h"
-#include "collector/cli/finding_alert.h"
 #include "common/alert_json.h"
 
 namespace picket {

@@ -70,8 +70,7 @@ const std::map<std::string, std::set<std::string>>& arrows() {
 
 // picketctl tests, explains and replays rules with the agent's own engine: docs/decisions/0001-rule-tool.md.
 bool is_rule_tool(const std::string& path) {
-  return path.starts_with("collector/cli/rules_") || path.starts_with("collector/cli/explain") ||
-         path.starts_with("collector/cli/finding_alert");
+  return path.starts_with("collector/cli/rules_") || path.starts_with("collector/cli/explain");
 }
 
 TEST(House, IncludesFollowTheDataFlow) {

@@ -1,4 +1,4 @@
-#include "collector/cli/finding_alert.h"
+#include "agent/app/finding_alert.h"
 
 #include "common/alert_json.h"
 
@@ -15,6 +15,8 @@ void fill(v1::Process& out, const ProcessSummary& process) {
   out.set_uid(process.uid);
 }
 
+}  // namespace
+
 void fill(v1::Workspace& out, const Workspace& workspace) {
   out.set_id(workspace.id);
   out.set_name(workspace.name);
@@ -26,8 +28,6 @@ void fill(v1::Workspace& out, const Workspace& workspace) {
   out.set_runtime(workspace.runtime);
   for (const auto& [key, value] : workspace.labels) (*out.mutable_labels())[key] = value;
 }
-
-}  // namespace
 
 v1::Alert alert_of(const Finding& finding, uint64_t wall_minus_boot_ns) {
   v1::Alert alert;
