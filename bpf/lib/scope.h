@@ -49,6 +49,12 @@ PK_INLINE struct pk_cgroup_scope *pk_scope_of(__u64 cgroup_id) {
   return scope && scope->workspace ? scope : NULL;
 }
 
+/* By its cgroup, whatever its label says. */
+PK_INLINE __u64 pk_workspace_of(struct task_struct *task) {
+  struct pk_cgroup_scope *scope = pk_scope_of(pk_cgroup_id(task));
+  return scope ? scope->workspace : 0;
+}
+
 /* Labels a process once: true only for the caller that did it. Everybody else finds the label
  * there. */
 static __noinline bool pk_set_label(struct task_struct *task, __u64 workspace, __u32 origin) {
@@ -85,6 +91,13 @@ PK_INLINE __u32 pk_entry_origin(__u64 workspace) {
   return __sync_lock_test_and_set(&own->entered, 1) ? PK_ORIGIN_EXEC_IN : PK_ORIGIN_FIRST;
 }
 
+/* A process without a label, made by one that already lives in the workspace: it was born there,
+ * even if its maker has no label yet, as between attaching the probes and the walk over those that
+ * run. */
+PK_INLINE __u32 pk_origin_by_maker(struct task_struct *maker, __u64 workspace) {
+  return pk_workspace_of(maker) == workspace ? PK_ORIGIN_BORN : pk_entry_origin(workspace);
+}
+
 /* The label of a process that should have one. A process in a watched cgroup without a label came
  * on a way that no hook of ours told of; it gets one now. */
 PK_INLINE struct pk_label *pk_label_or_heal(struct task_struct *task) {
@@ -92,7 +105,8 @@ PK_INLINE struct pk_label *pk_label_or_heal(struct task_struct *task) {
   if (label) return label;
   struct pk_cgroup_scope *scope = pk_scope_of(pk_cgroup_id(task));
   if (!scope) return NULL;
-  pk_set_label(task, scope->workspace, pk_entry_origin(scope->workspace));
+  struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+  pk_set_label(task, scope->workspace, pk_origin_by_maker(parent, scope->workspace));
   return pk_label_of(task);
 }
 

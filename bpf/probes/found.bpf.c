@@ -17,11 +17,6 @@ struct {
 
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* inode of the initial pid namespace, fixed by the kernel */
 
-PK_INLINE __u64 pk_workspace_of(struct task_struct *task) {
-  struct pk_cgroup_scope *scope = pk_scope_of(pk_cgroup_id(task));
-  return scope ? scope->workspace : 0;
-}
-
 /* How it came in was not seen. A process whose parent is outside was put in, unless it is the
  * container's own first one: pid 1 of its namespace, or in a namespace that is not this
  * workspace's own, where that cannot be told. */

@@ -22,7 +22,7 @@ PK_INLINE struct pk_label *pk_label_child(struct task_struct *child) {
   }
   struct pk_cgroup_scope *scope = pk_scope_of(pk_cgroup_id(child));
   if (!scope) return NULL;
-  pk_set_label(child, scope->workspace, pk_entry_origin(scope->workspace));
+  pk_set_label(child, scope->workspace, pk_origin_by_maker(maker, scope->workspace));
   return pk_label_of(child);
 }
 

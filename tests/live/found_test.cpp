@@ -94,14 +94,19 @@ TEST_F(Found, FoundAndForkedAreReconciledUnderLoad) {
   ASSERT_TRUE(drain_until_exit(pid));
   close(ready[0]), close(ready[1]), close(stop[0]);
   std::set<std::pair<uint32_t, uint64_t>> known;
+  size_t told_by_exec = 0;  // forked before the probes, not found before its exec: that tells it
   for (const Event& event : select([](const Event&) { return true; })) {
+    EXPECT_FALSE(event.header().flags & PK_EXEC_IN) << "nobody was put in after the first";
     const std::pair key{event.header().pid, event.header().start_ns};
     if (event.type() == PK_FORK || event.type() == PK_FOUND) {
       EXPECT_TRUE(known.insert(key).second) << "process " << key.first << " was told twice";
+    } else if (event.type() == PK_EXEC) {
+      told_by_exec += known.insert(key).second;
     } else if (event.type() == PK_EXIT) {
       EXPECT_TRUE(known.contains(key)) << "process " << key.first << " ended and was never told";
     }
   }
+  EXPECT_LE(told_by_exec, 1u) << "one child at a time: only one can be under way";
   EXPECT_GT(known.size(), 50u);
   EXPECT_EQ(count(of(PK_FOUND, pid)), 1u);
 }
