@@ -268,6 +268,23 @@ void Pipeline::report_losses(uint64_t now_ns) {
   seen_stats_ = stats;
 }
 
+// Once, when everybody who was found at the start has an identity: what ended while no agent
+// watched would otherwise run for ever at the collector.
+void Pipeline::tell_inventory() {
+  v1::Envelope envelope;
+  v1::WorkspaceInventory& inventory = *envelope.mutable_inventory();
+  bool settled = true;
+  enricher_.workspaces().for_each([&](const WorkspaceEntry& entry) {
+    settled &= entry.state != WorkspaceEntry::State::pending;
+    const bool known = entry.state == WorkspaceEntry::State::identified ||
+                       entry.state == WorkspaceEntry::State::unresolved;
+    if (known && entry.gone_ns == 0) inventory.add_workspace_ids(entry.workspace.id);
+  });
+  if (!settled) return;
+  publish(std::move(envelope), Priority::notice);
+  inventory_told_ = true;
+}
+
 void Pipeline::tick(uint64_t now_ns) {
   timeline_ = Timeline::of(parts_.clock);
   engine_.on_tick(now_ns, *this);
@@ -283,6 +300,7 @@ void Pipeline::tick(uint64_t now_ns) {
                     publish(workspace_envelope(workspace, state, processes, parts_.clock.wall_ns()),
                             Priority::notice);
                   });
+  if (!inventory_told_) tell_inventory();
   metrics_->processes.Set(static_cast<double>(enricher_.processes().size()));
   metrics_->workspaces.Set(static_cast<double>(enricher_.workspaces().size()));
   last_tick_ns_ = now_ns;

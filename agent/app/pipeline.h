@@ -91,6 +91,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void read(const DeliveryLoss& loss);
 
   void tick(uint64_t now_ns);
+  void tell_inventory();
   void report_losses(uint64_t now_ns);
   void order(Verdict verdict);
   void add_descendants(Target& target) const;
@@ -106,6 +107,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   EventSource* source_ = nullptr;
   Timeline timeline_;
   EnricherStats seen_stats_;
+  bool inventory_told_ = false;
   uint64_t next_tick_ns_ = 0;
   uint64_t last_tick_ns_ = 0;
 };

@@ -19,8 +19,10 @@ std::string short_time(const google::protobuf::Timestamp& time) {
   return time_text(time).substr(0, 23) + "Z";
 }
 
+// Container ids are cut, as every runtime's tools do; chosen names are not.
 std::string short_id(const std::string& id) {
-  return printable(std::string_view(id).substr(0, kShortId));
+  const bool is_hash = id.size() == 64 && id.find_first_not_of("0123456789abcdef") == id.npos;
+  return printable(std::string_view(id).substr(0, is_hash ? kShortId : id.size()));
 }
 
 std::string process_text(const v1::Process& process) {

@@ -1,7 +1,10 @@
 #include "collector/store/sqlite_commit.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/alert_json.h"
 
@@ -50,6 +53,7 @@ absl::Status Commit::prepare() {
        "INSERT INTO workspaces VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name "
        "= excluded.name, state = excluded.state, changed_ns = excluded.changed_ns, "
        "status = excluded.status"},
+      {&Statements::present, "SELECT status FROM workspaces WHERE node = ? AND state <> ?"},
       {&Statements::forget_gone,
        "DELETE FROM workspaces WHERE node = ? AND state = ? AND id IN (SELECT id FROM "
        "workspaces WHERE node = ? AND state = ? ORDER BY changed_ns DESC LIMIT -1 OFFSET"
@@ -175,6 +179,9 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
           .bind_bytes(envelope.coverage().SerializeAsString())
           .bind(node)
           .run();
+    case v1::Envelope::kInventory:
+      ++outcome.stored;
+      return end_others(node, envelope.inventory(), now_ns);
     case v1::Envelope::kResult:
       ++outcome.stored;
       return store_result(node, envelope.result(), outcome);
@@ -243,6 +250,34 @@ absl::Status Commit::store_workspace(const std::string& node, const v1::Workspac
       .bind(uint64_t{v1::WORKSPACE_STATE_GONE})
       .bind(kMaxGone)
       .run();
+}
+
+absl::Status Commit::end_others(const std::string& node, const v1::WorkspaceInventory& inventory,
+                                uint64_t now_ns) {
+  const std::set<std::string_view> running(inventory.workspace_ids().begin(),
+                                           inventory.workspace_ids().end());
+  std::vector<v1::WorkspaceStatus> ended;
+  Statement& present =
+      sql_->present.restart().bind(node).bind(uint64_t{v1::WORKSPACE_STATE_GONE});
+  while (true) {
+    const auto row = present.step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    v1::WorkspaceStatus status;
+    const std::string_view bytes = present.bytes(0);
+    if (!status.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+      return absl::DataLossError("a stored workspace cannot be read");
+    if (!running.contains(status.workspace().id())) ended.push_back(std::move(status));
+  }
+  present.restart();
+  for (v1::WorkspaceStatus& status : ended) {
+    status.set_state(v1::WORKSPACE_STATE_GONE);
+    status.set_processes(0);
+    set_wall_ns(*status.mutable_since(), now_ns);
+    absl::Status stored = store_workspace(node, status, now_ns);
+    if (!stored.ok()) return stored;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Commit::store_result(const std::string& node, const v1::CommandResult& result,

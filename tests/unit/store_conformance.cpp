@@ -217,6 +217,23 @@ TEST_P(StoreConformance, KnowsTheLastStateOfEachWorkspace) {
   EXPECT_TRUE(read->workspaces("nothing")->empty());
 }
 
+TEST_P(StoreConformance, EndsTheWorkspacesThatAnInventoryDoesNotName) {
+  commit(batch(kNode, {workspace_envelope(1, "w1", "alpha"), workspace_envelope(2, "w2", "beta"),
+                       workspace_envelope(3, "w3", "gamma", v1::WORKSPACE_STATE_FROZEN)}));
+  commit(batch(kOtherNode, {workspace_envelope(1, "x1", "alpha")}));
+  v1::Envelope inventory;
+  inventory.set_sequence(4);
+  inventory.mutable_inventory()->add_workspace_ids("w1");
+  commit(batch(kNode, {inventory}));
+  const auto state = [&](const char* id) {
+    return reader()->workspaces(id)->front().status().state();
+  };
+  EXPECT_EQ(state("w1"), v1::WORKSPACE_STATE_RUNNING);
+  EXPECT_EQ(state("w2"), v1::WORKSPACE_STATE_GONE);
+  EXPECT_EQ(state("w3"), v1::WORKSPACE_STATE_GONE);
+  EXPECT_EQ(state("x1"), v1::WORKSPACE_STATE_RUNNING) << "another node's";
+}
+
 TEST_P(StoreConformance, KnowsItsNodes) {
   v1::Hello hello;
   hello.set_epoch("epoch-1");
