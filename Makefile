@@ -10,7 +10,7 @@ run: release ## Collector, agent and a demonstration workspace with one harmless
 	@DEMO=$(DEMO) packaging/dev/run build/release
 
 .PHONY: test
-test: dev ## Build and run every test; live ones need root and BTF, and must run when CI=true
+test: dev fuzz ## Build and run every test, a minute of each fuzz target first; live ones need root and BTF, and must run when CI=true
 	ctest --preset dev
 
 ##@ Build
@@ -33,7 +33,7 @@ release: deps ## Build what is shipped into build/release, without tests
 fuzz: deps ## Build the fuzz targets with clang and run each for a minute
 	cmake --preset fuzz
 	cmake --build build/fuzz -j $(JOBS) --target record_fuzz record_fuzz_seeds recording_fuzz recording_fuzz_seeds rule_fuzz rule_fuzz_seeds spool_fuzz spool_fuzz_seeds
-	ctest --test-dir build/fuzz -L fuzz --output-on-failure
+	ctest --preset fuzz -j $(JOBS)
 
 .PHONY: asan tsan
 asan: deps ## Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -53,6 +53,10 @@ bench: deps ## Print cost, latency and memory against no agent in the same run (
 	tests/bench/run build/release
 
 ##@ Upkeep
+.PHONY: fresh
+fresh: ## Prove `make run` and `make test` in a new Debian 12 with nothing but git and make (root; long)
+	tests/fresh/run
+
 .PHONY: fmt
 fmt: ## Format all C and C++ sources
 	git ls-files '*.h' '*.c' '*.cpp' | grep -v '^bpf/kernel.h$$' | xargs clang-format -i
