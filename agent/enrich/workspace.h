@@ -15,7 +15,7 @@ struct Workspace {
   std::string name;                           // container name annotation, else the id
   std::string container_id;                   // the OCI id as the runtime knows it
   std::string image;                          // annotation, else the root file system's path
-  std::string image_source;                   // "annotation" or "rootfs"
+  std::string image_source;                   // "annotation", "rootfs" or "none"
   std::string cgroup;                         // path from the cgroup v2 root
   std::string runtime;                        // "runc", "containerd", "unknown"
   std::string rootfs;                         // on the host

@@ -131,7 +131,7 @@ std::span<const Field> place_fields() {
       {"workspace.id", text, "Id of the workspace", read_workspace<&Workspace::id>},
       {"workspace.name", text, "Name of the workspace", read_workspace<&Workspace::name>},
       {"workspace.image", text, "Image of the workspace", read_workspace<&Workspace::image>},
-      {"workspace.image_source", text, "Where the image's name is from: annotation or rootfs",
+      {"workspace.image_source", text, "Where the image's name is from: annotation, rootfs or none",
        read_workspace<&Workspace::image_source>},
       {"workspace.cgroup", text, "Path of the workspace's cgroup",
        read_workspace<&Workspace::cgroup>},

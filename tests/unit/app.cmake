@@ -1,0 +1,1 @@
+picket_test(pipeline_test SOURCES pipeline_test.cpp LINK picket_app picket_test_support)
