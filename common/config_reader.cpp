@@ -16,10 +16,13 @@ std::string at(const std::filesystem::path& file, const YAML::Mark& mark) {
 
 }  // namespace
 
-ConfigReader::ConfigReader(std::shared_ptr<Shared> shared, YAML::Node map)
-    : shared_(std::move(
-          shared)),  // The node of an absent key throws at every question but IsDefined().
-      map_(map.IsDefined() ? std::move(map) : YAML::Node(YAML::NodeType::Null)) {
+ConfigReader::ConfigReader(std::shared_ptr<Shared> shared, YAML::Node map, YAML::Mark parent,
+                           std::string prefix)
+    : shared_(std::move(shared)),
+      // The node of an absent key throws at every question but IsDefined().
+      map_(map.IsDefined() ? std::move(map) : YAML::Node(YAML::NodeType::Null)),
+      mark_(map_.IsNull() ? parent : map_.Mark()),
+      prefix_(std::move(prefix)) {
   if (map_.IsNull()) return;
   if (!map_.IsMap()) {
     complain(map_.Mark(), "expected a mapping of keys to values");
@@ -47,7 +50,12 @@ absl::StatusOr<ConfigReader> ConfigReader::open(const std::filesystem::path& fil
   auto shared = std::make_shared<Shared>();
   shared->file = file;
   try {
-    return ConfigReader(shared, YAML::Load(text.str()));
+    std::vector<YAML::Node> documents = YAML::LoadAll(text.str());
+    if (documents.size() > 1)
+      return absl::InvalidArgumentError(at(file, documents[1].Mark()) + "expected one document");
+    YAML::Mark start;
+    start.line = start.column = 0;
+    return ConfigReader(shared, documents.empty() ? YAML::Node() : documents[0], start, "");
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(at(file, error.mark) + error.msg);
   }
@@ -70,7 +78,11 @@ void ConfigReader::complain(const YAML::Mark& mark, std::string_view message) {
 
 void ConfigReader::fail(std::string_view key, std::string_view message) {
   const YAML::Node node = take(key);
-  complain(node.IsDefined() ? node.Mark() : map_.Mark(), fmt::format("{}: {}", key, message));
+  complain(node.IsDefined() ? node.Mark() : mark_, fmt::format("{}: {}", name(key), message));
+}
+
+std::string ConfigReader::name(std::string_view key) const {
+  return fmt::format("{}{}", prefix_, key);
 }
 
 void ConfigReader::read(std::string_view key, std::string& value) {
@@ -79,7 +91,7 @@ void ConfigReader::read(std::string_view key, std::string& value) {
   if (node.IsScalar()) {
     value = node.Scalar();
   } else {
-    complain(node.Mark(), fmt::format("{}: expected text", key));
+    complain(node.Mark(), fmt::format("{}: expected text", name(key)));
   }
 }
 
@@ -89,7 +101,7 @@ void ConfigReader::read(std::string_view key, bool& value) {
   if (node.IsScalar() && (node.Scalar() == "true" || node.Scalar() == "false")) {
     value = node.Scalar() == "true";
   } else {
-    complain(node.Mark(), fmt::format("{}: expected true or false", key));
+    complain(node.Mark(), fmt::format("{}: expected true or false", name(key)));
   }
 }
 
@@ -102,7 +114,7 @@ void ConfigReader::read(std::string_view key, uint64_t& value, uint64_t least, u
   if (text.empty() || error != std::errc() || end != text.data() + text.size() || parsed < least ||
       parsed > most) {
     complain(node.Mark(),
-             fmt::format("{}: expected a whole number from {} to {}", key, least, most));
+             fmt::format("{}: expected a whole number from {} to {}", name(key), least, most));
   } else {
     value = parsed;
   }
@@ -112,11 +124,11 @@ void ConfigReader::read(std::string_view key, std::vector<std::string>& values) 
   const YAML::Node node = take(key);
   if (!node.IsDefined()) return;
   if (!node.IsSequence())
-    return complain(node.Mark(), fmt::format("{}: expected a list of texts", key));
+    return complain(node.Mark(), fmt::format("{}: expected a list of texts", name(key)));
   std::vector<std::string> read;
   for (const auto& item : node) {
     if (!item.IsScalar())
-      return complain(item.Mark(), fmt::format("{}: expected a list of texts", key));
+      return complain(item.Mark(), fmt::format("{}: expected a list of texts", name(key)));
     read.push_back(item.Scalar());
   }
   values = std::move(read);
@@ -145,7 +157,7 @@ void ConfigReader::read(std::string_view key, std::vector<std::filesystem::path>
 }
 
 ConfigReader ConfigReader::section(std::string_view key) {
-  return ConfigReader(shared_, take(key));
+  return ConfigReader(shared_, take(key), mark_, name(key) + ".");
 }
 
 void ConfigReader::finish_section() {

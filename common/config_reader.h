@@ -45,13 +45,18 @@ class ConfigReader {
     std::filesystem::path file;
     std::vector<std::string> errors;
   };
-  ConfigReader(std::shared_ptr<Shared> shared, YAML::Node map);
+  ConfigReader(std::shared_ptr<Shared> shared, YAML::Node map, YAML::Mark parent,
+               std::string prefix);
   YAML::Node take(std::string_view key);
   void complain(const YAML::Mark& mark, std::string_view message);
   std::filesystem::path resolve(const std::string& text) const;
 
+  std::string name(std::string_view key) const;  // with the sections it lies in
+
   std::shared_ptr<Shared> shared_;
   YAML::Node map_;
+  YAML::Mark mark_;  // of the mapping, or of what should hold it
+  std::string prefix_;
   std::set<std::string, std::less<>> taken_;
 };
 

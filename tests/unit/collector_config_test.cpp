@@ -67,9 +67,14 @@ TEST_F(CollectorConfigTest, RefusesBadValuesAllAtOnce) {
       problem("listen: nowhere\nhttp: 127.0.0.1:99999\nlog: {format: xml}\n");
   EXPECT_THAT(problems, HasSubstr("c.yaml:1:9: listen"));
   EXPECT_THAT(problems, HasSubstr("c.yaml:2:7: http"));
-  EXPECT_THAT(problems, HasSubstr("c.yaml:3:15: format"));
-  EXPECT_THAT(problems, HasSubstr("database: expected"));
-  EXPECT_THAT(problems, HasSubstr("key: expected"));
+  EXPECT_THAT(problems, HasSubstr("c.yaml:3:15: log.format"));
+  EXPECT_THAT(problems, HasSubstr("c.yaml:1:1: database: expected"));
+  EXPECT_THAT(problems, HasSubstr("c.yaml:1:1: tls.key: expected"));
+}
+
+TEST_F(CollectorConfigTest, RefusesASecondDocument) {
+  EXPECT_THAT(problem(std::string(kWhole) + "---\nlisten: 127.0.0.1:1\n"),
+              HasSubstr("c.yaml:8:1: expected one document"));
 }
 
 TEST_F(CollectorConfigTest, RefusesWhatIsNoYaml) {
