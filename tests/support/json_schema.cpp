@@ -1,20 +1,18 @@
 #include "tests/support/json_schema.h"
 
 #include <fmt/format.h>
-
-#include <exception>
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
+#include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/schema.h>
+#include <rapidjson/stringbuffer.h>
 
 #include "tests/support/subprocess.h"
 
 namespace picket::test {
 
 struct JsonSchema::Impl {
-  valijson::Schema schema;
+  explicit Impl(const rapidjson::Document& document) : schema(document) {}
+  rapidjson::SchemaDocument schema;
 };
 
 JsonSchema::JsonSchema(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -23,29 +21,27 @@ JsonSchema::~JsonSchema() = default;
 absl::StatusOr<std::unique_ptr<JsonSchema>> JsonSchema::read(const std::string& path) {
   auto text = read_file(path);
   if (!text.ok()) return text.status();
-  auto impl = std::make_unique<Impl>();
-  try {
-    nlohmann::json document = nlohmann::json::parse(*text);
-    valijson::SchemaParser(valijson::SchemaParser::kDraft7)
-        .populateSchema(valijson::adapters::NlohmannJsonAdapter(document), impl->schema);
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(fmt::format("read the schema {}: {}", path, error.what()));
-  }
-  return std::unique_ptr<JsonSchema>(new JsonSchema(std::move(impl)));
+  rapidjson::Document document;
+  document.Parse(text->c_str());
+  if (document.HasParseError())
+    return absl::InvalidArgumentError(
+        fmt::format("read the schema {}: byte {}: {}", path, document.GetErrorOffset(),
+                    rapidjson::GetParseError_En(document.GetParseError())));
+  return std::unique_ptr<JsonSchema>(new JsonSchema(std::make_unique<Impl>(document)));
 }
 
 absl::Status JsonSchema::check(const nlohmann::json& document) const {
-  valijson::Validator validator;
-  valijson::ValidationResults results;
-  valijson::adapters::NlohmannJsonAdapter adapter(document);
-  if (validator.validate(impl_->schema, adapter, &results)) return absl::OkStatus();
-  std::string words;
-  for (valijson::ValidationResults::Error error; results.popError(error);) {
-    std::string place;
-    for (const std::string& part : error.context) place += part;
-    words += fmt::format("{}: {}\n", place, error.description);
-  }
-  return absl::InvalidArgumentError(words + document.dump());
+  const std::string text = document.dump();
+  rapidjson::Document parsed;
+  parsed.Parse(text.c_str());
+  rapidjson::SchemaValidator validator(impl_->schema);
+  if (parsed.Accept(validator)) return absl::OkStatus();
+  rapidjson::StringBuffer place, rule;
+  validator.GetInvalidDocumentPointer().Stringify(place);
+  validator.GetInvalidSchemaPointer().Stringify(rule);
+  return absl::InvalidArgumentError(fmt::format("{}: breaks {} of {}: {}", place.GetString(),
+                                                validator.GetInvalidSchemaKeyword(),
+                                                rule.GetString(), text));
 }
 
 }  // namespace picket::test

@@ -84,6 +84,18 @@ TEST_F(AlertJson, TheSchemaRefusesWhatIsNoAlert) {
   EXPECT_TRUE(broken("count", 0));
   EXPECT_TRUE(broken("lineage", nlohmann::json::array({nlohmann::json::object()})));
   EXPECT_TRUE(broken("process", nlohmann::json::object()));
+  const auto known = nlohmann::json::parse(alert_json(make_alert("a1")));
+  for (const char* member : {"id", "node", "workspace", "count", "last"}) {
+    auto object = known;
+    object.erase(member);
+    EXPECT_FALSE(schema_->check(object).ok()) << member;
+  }
+  nlohmann::json guessed = known["workspace"];
+  guessed["image_source"] = "guess";
+  EXPECT_TRUE(broken("workspace", guessed));
+  nlohmann::json homeless = known["process"];
+  homeless.erase("cwd");
+  EXPECT_TRUE(broken("process", homeless));
 }
 
 }  // namespace
