@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace picket {
 namespace {
 
@@ -33,15 +35,21 @@ Finding unwatched_interval(uint64_t first_wall_ns, uint64_t last_wall_ns,
   return finding;
 }
 
-Finding lost_records(const Workspace& workspace,
-                     const std::map<std::string, uint64_t>& count_by_event, uint64_t first_boot_ns,
-                     uint64_t last_boot_ns) {
-  Finding finding = about_the_agent(kBlindSpotRule, Priority::warning, first_boot_ns, last_boot_ns);
+void LostRecords::add(const std::string& event, uint64_t count, uint64_t from_boot_ns,
+                      uint64_t to_boot_ns) {
+  first_boot_ns = count_by_event.empty() ? from_boot_ns : std::min(first_boot_ns, from_boot_ns);
+  last_boot_ns = std::max(last_boot_ns, to_boot_ns);
+  count_by_event[event] += count;
+}
+
+Finding lost_records(const Workspace& workspace, const LostRecords& lost) {
+  Finding finding =
+      about_the_agent(kBlindSpotRule, Priority::warning, lost.first_boot_ns, lost.last_boot_ns);
   finding.workspace = workspace;
   finding.why = "The kernel's ring was full: these events happened and were not judged.";
   std::vector<std::string> parts;
   uint64_t total = 0;
-  for (const auto& [event, count] : count_by_event) {
+  for (const auto& [event, count] : lost.count_by_event) {
     parts.push_back(fmt::format("{} {}", count, event));
     finding.fields.emplace_back("lost." + event, std::to_string(count));
     total += count;
@@ -51,7 +59,7 @@ Finding lost_records(const Workspace& workspace,
       fmt::format("{} records of {} were lost: {}", total,
                   workspace.id.empty() ? "unknown workspaces" : "workspace " + workspace.name,
                   fmt::join(parts, ", "));
-  finding.merge_id = fmt::format("lost|{}|{}", workspace.cgroup_id, first_boot_ns);
+  finding.merge_id = fmt::format("lost|{}|{}", workspace.cgroup_id, lost.first_boot_ns);
   return finding;
 }
 

@@ -20,11 +20,14 @@ inline constexpr std::string_view kResponseFailedRule = "picket.response_failed"
 // Nobody watched from `first_wall_ns` to `last_wall_ns`.
 Finding unwatched_interval(uint64_t first_wall_ns, uint64_t last_wall_ns, const Timeline& timeline);
 
-// The ring refused records of `workspace` (id empty: not attributable) between two readings of the
-// counters.
-Finding lost_records(const Workspace& workspace,
-                     const std::map<std::string, uint64_t>& count_by_event, uint64_t first_boot_ns,
-                     uint64_t last_boot_ns);
+// What the ring refused of one workspace between two readings of the counters.
+struct LostRecords {
+  std::map<std::string, uint64_t> count_by_event;
+  uint64_t first_boot_ns = 0, last_boot_ns = 0;
+  void add(const std::string& event, uint64_t count, uint64_t from_boot_ns, uint64_t to_boot_ns);
+};
+// `workspace` with an empty id: not attributable.
+Finding lost_records(const Workspace& workspace, const LostRecords& lost);
 
 // Findings, records or envelopes that a full queue or table of the agent refused.
 Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_ns,

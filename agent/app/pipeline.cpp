@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "agent/enrich/cgroup_name.h"
 #include "agent/enrich/lineage.h"
 #include "common/alert_json.h"
 
@@ -247,19 +248,24 @@ void Pipeline::read(const DeliveryLoss& loss) {
 
 Workspace Pipeline::workspace_by_cgroup(uint64_t cgroup_id) {
   const WorkspaceEntry* entry = enricher_.workspaces().find(cgroup_id);
-  return entry != nullptr ? entry->workspace : nameless(std::to_string(cgroup_id));
+  if (entry != nullptr && !entry->workspace.id.empty()) return entry->workspace;
+  if (entry == nullptr || entry->workspace.cgroup.empty())
+    return nameless(std::to_string(cgroup_id));
+  Workspace unidentified = nameless(workspace_id(entry->workspace.cgroup));  // its answer is coming
+  if (is_container_id(unidentified.id)) unidentified.container_id = unidentified.id;
+  unidentified.cgroup = entry->workspace.cgroup;
+  unidentified.cgroup_id = cgroup_id;
+  return unidentified;
 }
 
 void Pipeline::report_losses(uint64_t now_ns) {
-  std::map<uint64_t, std::map<std::string, uint64_t>> by_workspace;
+  std::map<uint64_t, LostRecords> by_workspace;
   for (const RecordLoss& loss : parts_.losses()) {
-    by_workspace[loss.cgroup_id][loss.event] += loss.count;
+    by_workspace[loss.cgroup_id].add(loss.event, loss.count, loss.from_ns, loss.to_ns);
     metrics_->lost.Increment(static_cast<double>(loss.count));
   }
-  for (const auto& [cgroup_id, counts] : by_workspace) {
-    const Workspace workspace = cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id);
-    on_finding(lost_records(workspace, counts, last_tick_ns_, now_ns));
-  }
+  for (const auto& [cgroup_id, lost] : by_workspace)
+    on_finding(lost_records(cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id), lost));
   const EnricherStats& stats = enricher_.stats();
   const uint64_t refused = stats.refused - seen_stats_.refused;
   if (refused > 0)

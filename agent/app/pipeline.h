@@ -32,6 +32,7 @@ struct RecordLoss {
   uint64_t cgroup_id = 0;  // of the workspace; 0: not attributable
   std::string event;
   uint64_t count = 0;
+  uint64_t from_ns = 0, to_ns = 0;  // CLOCK_BOOTTIME: the bounds
 };
 
 // What the pipeline is made of. Everything outlives it.

@@ -214,7 +214,7 @@ void BpfSensor::mark_failing(std::string_view event, const std::string& why) {
   }
 }
 
-std::vector<Loss> BpfSensor::losses() { return losses_->read(boot_ns()); }
+std::vector<Loss> BpfSensor::losses() { return losses_->read(boot_ns); }
 
 absl::Status BpfSensor::watch(uint64_t cgroup_id) {
   absl::StatusOr<std::vector<Record>> records = scope_->watch(cgroup_id, boot_ns());

@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -28,7 +27,8 @@ void LossCounters::forget(const pk_loss_key& key) {
   told_.erase({key.workspace, key.type});
 }
 
-std::vector<Loss> LossCounters::read(uint64_t now_ns) {
+std::vector<Loss> LossCounters::read(uint64_t (*now_ns)()) {
+  const uint64_t begun_ns = now_ns();
   std::vector<pk_loss_key> keys;
   pk_loss_key next{};
   while (keys.size() < PK_LOSSES_MAX &&
@@ -48,10 +48,13 @@ std::vector<Loss> LossCounters::read(uint64_t now_ns) {
                       .workspace = key.workspace,
                       .count = loss.count - told,
                       .from_ns = last_read_ns_,
-                      .to_ns = std::clamp<uint64_t>(loss.last_ns, last_read_ns_, now_ns)});
+                      .to_ns = 0});
     told = loss.count;
   }
-  last_read_ns_ = now_ns;
+  // What comes while the counters are read is told by this reading or by the next.
+  const uint64_t ended_ns = now_ns();
+  for (Loss& loss : losses) loss.to_ns = ended_ns;
+  last_read_ns_ = begun_ns;
   return losses;
 }
 

@@ -28,7 +28,7 @@ class LossCounters {
 
   // One counter per type without a workspace, for the time when the table is full.
   absl::Status prepare(uint64_t now_ns);
-  std::vector<Loss> read(uint64_t now_ns);
+  std::vector<Loss> read(uint64_t (*now_ns)());
 
  private:
   void forget(const pk_loss_key& key);

@@ -60,7 +60,6 @@ static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
     if (!loss) return;
   }
   __sync_fetch_and_add(&loss->count, 1);
-  loss->last_ns = bpf_ktime_get_boot_ns();
 }
 
 PK_INLINE bool pk_admit(enum pk_type type, bool bulk, __u64 workspace) {

@@ -59,7 +59,6 @@ struct pk_loss_key {
 
 struct pk_loss {
   __u64 count;
-  __u64 last_ns;
 };
 
 #endif

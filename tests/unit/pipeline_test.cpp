@@ -172,7 +172,10 @@ TEST_F(PipelineTest, WhatTheRingRefusedIsABlindSpotWithBounds) {
   then_give(test::exec({.time_ns = clock_.now_ns, .key = {10, 100}}, {1, 1}, "/bin/good"));
   then_identify(7, named("one"));
   then([this](EventSink&) {
-    losses_ = {{7, "fork", 3}, {7, "connect", 4}, {0, "fork", 1}};
+    const uint64_t from = clock_.now_ns - kSecond / 2;
+    losses_ = {{7, "fork", 3, from, from + 100},
+               {7, "connect", 4, from + 50, from + 200},
+               {0, "fork", 1, from, from}};
     clock_.now_ns += kSecond;
   });
   run();
@@ -182,8 +185,9 @@ TEST_F(PipelineTest, WhatTheRingRefusedIsABlindSpotWithBounds) {
   EXPECT_EQ(found[0].output(), "1 records of unknown workspaces were lost: 1 fork");
   EXPECT_EQ(found[1].output(), "7 records of workspace one were lost: 4 connect, 3 fork");
   EXPECT_EQ(found[1].workspace().id(), "one");
-  EXPECT_EQ(wall_ns(found[1].first()), kBootWallNs + 100 * kSecond);
-  EXPECT_EQ(wall_ns(found[1].last()), kBootWallNs + 101 * kSecond);
+  const uint64_t from = kBootWallNs + 100 * kSecond - kSecond / 2;
+  EXPECT_EQ(wall_ns(found[1].first()), from);
+  EXPECT_EQ(wall_ns(found[1].last()), from + 200);
   EXPECT_EQ(counter("picket_sensor_lost_total"), 8);
 }
 
