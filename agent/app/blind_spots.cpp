@@ -31,7 +31,8 @@ Finding unwatched_interval(uint64_t first_wall_ns, uint64_t last_wall_ns,
   finding.why = "While no agent runs, nothing that happens in the workspaces of this node is seen.";
   finding.output = fmt::format("no agent watched this node from {} to {}",
                                rfc3339(first_wall_ns).text, rfc3339(last_wall_ns).text);
-  finding.merge_id = fmt::format("unwatched|{}", first_wall_ns);
+  // With its end: an agent that died in its start may have told the first half under another id.
+  finding.merge_id = fmt::format("unwatched|{}|{}", first_wall_ns, last_wall_ns);
   return finding;
 }
 
@@ -69,7 +70,7 @@ Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_n
   finding.why = "A bounded table or queue of the agent was full: these were counted and let go.";
   finding.fields.emplace_back("lost", std::to_string(count));
   finding.output = fmt::format("{} {} were lost inside the agent", count, what);
-  finding.merge_id = fmt::format("inside|{}|{}", what, first_boot_ns);
+  finding.merge_id = fmt::format("inside|{}|{}|{}", what, first_boot_ns, last_boot_ns);
   return finding;
 }
 
