@@ -1,6 +1,7 @@
 #include "agent/app/agent.h"
 
 #include <fmt/format.h>
+#include <prometheus/counter.h>
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "agent/app/blind_spots.h"
+#include "agent/app/heartbeat.h"
 #include "agent/app/identity_service.h"
 #include "agent/app/outlets.h"
 #include "agent/app/pipeline.h"
@@ -129,7 +131,8 @@ absl::Status Agent::Impl::open_state() {
   auto opened = Heartbeat::open(config.state_dir / "heartbeat");
   if (!opened.ok()) return opened.status();
   heartbeat.emplace(std::move(*opened));
-  return absl::OkStatus();
+  // What was before the first agent of this node is no blind spot; what is from now on may be one.
+  return heartbeat->previous_wall_ns() ? absl::OkStatus() : heartbeat->beat(clock.wall_ns());
 }
 
 absl::Status Agent::Impl::open_uplink() {
@@ -150,6 +153,14 @@ absl::Status Agent::Impl::open_uplink() {
   callbacks.on_loss = [this](const UplinkLoss& loss) {
     pipeline->post(DeliveryLoss{loss.count, loss.where});
   };
+  auto& heartbeat_errors = prometheus::BuildCounter()
+                               .Name("picket_heartbeat_errors_total")
+                               .Help("Heartbeats that could not be written")
+                               .Register(*registry)
+                               .Add({});
+  callbacks.on_settled = [this, &heartbeat_errors](uint64_t judged_until_wall_ns) {
+    if (!heartbeat->beat(judged_until_wall_ns).ok()) heartbeat_errors.Increment();
+  };
   uplink = std::make_unique<Uplink>(
       std::move(*spool),
       grpc_stream_factory(config.collector.address, files, config.collector.server_id),
@@ -169,7 +180,6 @@ absl::Status Agent::Impl::open_recording() {
 
 PipelineParts Agent::Impl::parts() {
   PipelineParts parts(clock, *outlet, *registry, boot);
-  parts.heartbeat = heartbeat ? &*heartbeat : nullptr;
   parts.policy =
       ResponsePolicy({.enabled = config.respond, .dry_run = config.dry_run || mode.standalone});
   parts.respond = [this](Verdict verdict) { return responses->order(std::move(verdict)); };

@@ -1,7 +1,7 @@
-// Remembers, across a crash, when this agent last watched: a small file rewritten every tick. At
-// the next start the time since then is the interval in which nobody watched. Owner: the pipeline
-// thread. Errors: open() says which file could not be made; a failing beat() is counted by the
-// caller.
+// Remembers, across a crash, until when this agent has watched and its findings are in the spool: a
+// small file rewritten about every second. At the next start the time since then is the interval in
+// which nobody watched. Owner: the uplink thread. Errors: open() says which file could not be made;
+// a failing beat() is counted by the caller.
 #pragma once
 
 #include <cstdint>

@@ -17,6 +17,7 @@ class UplinkOutlet final : public Outlet {
   void publish(v1::Envelope envelope, Priority severity) override {
     uplink_.publish(std::move(envelope), static_cast<uint8_t>(severity));
   }
+  void judged_until(uint64_t wall_ns) override { uplink_.checkpoint(wall_ns); }
 
  private:
   Uplink& uplink_;
@@ -30,6 +31,7 @@ class JsonLinesOutlet final : public Outlet {
     std::puts(alert_json(envelope.alert()).c_str());
     std::fflush(stdout);
   }
+  void judged_until(uint64_t) override {}
 };
 
 }  // namespace picket

@@ -17,6 +17,8 @@ namespace {
 constexpr uint64_t kTick = 1'000'000'000;
 // How long bulk records, which wake nobody, may wait.
 constexpr std::chrono::milliseconds kPatience{100};
+// A record takes its time before its place in the ring: two CPUs may swap theirs by less than this.
+constexpr uint64_t kDisorder = 10'000'000;
 
 constexpr std::array kRecordErrors{RecordError::too_short,   RecordError::size_mismatch,
                                    RecordError::foreign_abi, RecordError::unknown_type,
@@ -48,11 +50,6 @@ struct Pipeline::Metrics {
                          .Help("Messages a full mailbox refused")
                          .Register(registry)
                          .Add({})),
-        heartbeat_errors(prometheus::BuildCounter()
-                             .Name("picket_heartbeat_errors_total")
-                             .Help("Heartbeats that could not be written")
-                             .Register(registry)
-                             .Add({})),
         lost(prometheus::BuildCounter()
                  .Name("picket_sensor_lost_total")
                  .Help("Records the kernel's ring refused")
@@ -77,7 +74,7 @@ struct Pipeline::Metrics {
           &family.Add({{"reason", std::string(to_string(error))}});
     }
   }
-  prometheus::Counter &events, &findings, &mail_refused, &heartbeat_errors, &lost;
+  prometheus::Counter &events, &findings, &mail_refused, &lost;
   prometheus::Gauge &processes, &workspaces;
   std::array<prometheus::Counter*, kRecordErrors.size() + 1> rejected{};
 };
@@ -112,8 +109,10 @@ absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
   source_ = &source;
   last_tick_ns_ = parts_.clock.boot_ns();
   while (!stop.load(std::memory_order_acquire)) {
+    const uint64_t before = parts_.clock.boot_ns();
     const auto delivered = source.poll(*this, kPatience);
     if (!delivered.ok()) return delivered.status();
+    if (*delivered == 0) judged_ns_ = before;  // the ring was empty then
     open_mail();
     const uint64_t now = parts_.clock.boot_ns();
     if (now >= next_tick_ns_) tick(now);
@@ -128,6 +127,7 @@ void Pipeline::on_record(std::span<const std::byte> record) {
   const auto event = Event::parse(record, &why);
   if (!event) return metrics_->rejected[static_cast<size_t>(why)]->Increment();
   metrics_->events.Increment();
+  judged_ns_ = event->header().time_ns;
   if (parts_.record) parts_.record(record);
   enricher_.on_event(*event, *this);
 }
@@ -291,14 +291,19 @@ void Pipeline::tell_inventory() {
   inventory_told_ = true;
 }
 
+// Behind everything that this tick published: who knows this was judged has the findings as well.
+void Pipeline::tell_judged() {
+  const uint64_t judged = std::min(judged_ns_, enricher_.oldest_waiting_ns().value_or(judged_ns_));
+  if (judged < told_judged_ns_ + kDisorder) return;
+  told_judged_ns_ = judged - kDisorder;
+  parts_.outlet.judged_until(timeline_.wall_ns(told_judged_ns_));
+}
+
 void Pipeline::tick(uint64_t now_ns) {
   timeline_ = Timeline::of(parts_.clock);
   engine_.on_tick(now_ns, *this);
   enricher_.on_tick(now_ns, *this);
   report_losses(now_ns);
-  if (parts_.heartbeat != nullptr && !parts_.heartbeat->beat(parts_.clock.wall_ns()).ok()) {
-    metrics_->heartbeat_errors.Increment();
-  }
   reports_.update(enricher_.workspaces(), enricher_.processes(), now_ns,
                   [&](const Workspace& workspace, v1::WorkspaceState state, uint32_t processes) {
                     if (parts_.watched)
@@ -307,6 +312,7 @@ void Pipeline::tick(uint64_t now_ns) {
                             Priority::notice);
                   });
   if (!inventory_told_) tell_inventory();
+  tell_judged();
   metrics_->processes.Set(static_cast<double>(enricher_.processes().size()));
   metrics_->workspaces.Set(static_cast<double>(enricher_.workspaces().size()));
   last_tick_ns_ = now_ns;

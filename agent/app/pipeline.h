@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "agent/app/blind_spots.h"
-#include "agent/app/heartbeat.h"
 #include "agent/app/mail.h"
 #include "agent/app/outlet.h"
 #include "agent/app/workspace_reports.h"
@@ -48,7 +47,6 @@ struct PipelineParts {
   Outlet& outlet;
   prometheus::Registry& registry;
   std::string boot_id;
-  Heartbeat* heartbeat = nullptr;  // none: standalone
   ResponsePolicy policy;
   std::function<bool(Verdict)> respond;  // false: the responder's queue is full
   std::function<void(uint64_t, std::string, uint32_t)> identify;
@@ -94,6 +92,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void tick(uint64_t now_ns);
   void tell_inventory();
   void report_losses(uint64_t now_ns);
+  void tell_judged();
   void order(Verdict verdict);
   void add_descendants(Target& target) const;
   Workspace workspace_by_cgroup(uint64_t cgroup_id);
@@ -109,6 +108,8 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   Timeline timeline_;
   EnricherStats seen_stats_;
   bool inventory_told_ = false;
+  uint64_t judged_ns_ = 0;       // no older record is in the ring
+  uint64_t told_judged_ns_ = 0;  // what the outlet knows of it
   uint64_t next_tick_ns_ = 0;
   uint64_t last_tick_ns_ = 0;
 };

@@ -119,6 +119,17 @@ void Enricher::on_tick(uint64_t event_time_ns, ObservationSink& sink) {
     workspaces_.close_gone_before(now_ns_ - options_.gone_grace_ns);
 }
 
+std::optional<uint64_t> Enricher::oldest_waiting_ns() const {
+  std::optional<uint64_t> oldest;
+  workspaces_.for_each([&](const WorkspaceEntry& entry) {
+    if (entry.state != State::pending) return;
+    // It was asked for with the first record that is more than its cgroup's making.
+    const uint64_t since = entry.deadline_ns - options_.identity_wait_ns;
+    oldest = std::min(oldest.value_or(since), since);
+  });
+  return oldest;
+}
+
 bool Enricher::is_excluded(const Workspace& workspace) const {
   const auto matches = [&](const std::string& root) {
     return !workspace.cgroup.empty() && is_below(workspace.cgroup, root);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,8 @@ class Enricher {
   const ProcessTable& processes() const { return processes_; }
   WorkspaceTable& workspaces() { return workspaces_; }
   const EnricherStats& stats() const { return stats_; }
+  // Of the records that wait for an identity; nullopt: none does.
+  std::optional<uint64_t> oldest_waiting_ns() const;
 
  private:
   void on_outside_event(const Event& event);

@@ -48,6 +48,14 @@ bool Outbox::report(StreamReport report) {
   return true;
 }
 
+void Outbox::checkpoint(uint64_t value) {
+  const std::lock_guard lock(mutex_);
+  if (checkpoints_.size() >= kMaxCheckpoints) checkpoints_.pop_back();  // the new one says more
+  checkpoints_.push_back({arrivals_, value});
+  woken_ = true;
+  ready_.notify_one();
+}
+
 void Outbox::wake() {
   const std::lock_guard lock(mutex_);
   woken_ = true;
@@ -75,7 +83,17 @@ Outbox::Taken Outbox::take(std::chrono::milliseconds timeout, size_t limit) {
     earliest->pop_front();
     --depth_;
   }
+  take_checkpoints(taken);
   return taken;
+}
+
+void Outbox::take_checkpoints(Taken& taken) {
+  uint64_t first_left = std::numeric_limits<uint64_t>::max();
+  for (const auto& level : waiting_)
+    if (!level.empty()) first_left = std::min(first_left, level.front().arrival);
+  for (; !checkpoints_.empty() && checkpoints_.front().arrival <= first_left;
+       checkpoints_.pop_front())
+    taken.checkpoint = checkpoints_.front().value;
 }
 
 uint64_t Outbox::lost() const {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -37,12 +38,16 @@ class Outbox {
 
   bool publish(Outgoing item);       // false: refused
   bool report(StreamReport report);  // false: a command, and too many wait already
+  // `value` comes back from take() once everything published before this call was taken, or is
+  // counted as lost.
+  void checkpoint(uint64_t value);
   void wake();
   void close();  // from now on everything published is refused
 
   struct Taken {
     std::vector<Outgoing> items;  // in the order they were published
     std::vector<StreamReport> reports;
+    std::optional<uint64_t> checkpoint;  // the last one that nothing published before waits for
   };
   // Waits until something is there, wake() was called or `timeout` passed; then takes all reports
   // and at most `limit` items. With limit 0 items do not end the wait.
@@ -56,10 +61,16 @@ class Outbox {
   // The wire's priorities with their zero; what is beyond counts as the last.
   static constexpr size_t kPriorities = 9;
   static constexpr size_t kMaxCommands = 1024;
+  static constexpr size_t kMaxCheckpoints = 64;
   struct Waiting {
     uint64_t arrival;
     Outgoing item;
   };
+  struct Checkpoint {
+    uint64_t arrival;  // of the first item after it
+    uint64_t value;
+  };
+  void take_checkpoints(Taken& taken);
 
   const size_t capacity_;
   mutable std::mutex mutex_;
@@ -67,6 +78,7 @@ class Outbox {
   std::array<std::deque<Waiting>, kPriorities> waiting_;
   size_t depth_ = 0;
   uint64_t arrivals_ = 0;
+  std::deque<Checkpoint> checkpoints_;
   std::vector<StreamReport> reports_;
   size_t commands_ = 0;  // among reports_
   bool woken_ = false;

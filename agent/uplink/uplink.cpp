@@ -93,6 +93,7 @@ void Uplink::run() {
     for (StreamReport& report : taken.reports) handle(std::move(report));
     spool(std::move(taken.items));
     tell_losses(Clock::now());
+    settle(taken.checkpoint);
     send();
     update_gauges();
   }
@@ -105,9 +106,10 @@ void Uplink::say_goodbye() {
   for (;;) {
     Outbox::Taken rest = outbox_.take(milliseconds(0), options_.batch_items);
     for (StreamReport& report : rest.reports) handle(std::move(report));
-    if (rest.items.empty()) break;
+    const bool empty = rest.items.empty();
     spool(std::move(rest.items));
-    if (!unspooled_.empty()) break;
+    settle(rest.checkpoint);
+    if (empty || !unspooled_.empty()) break;
   }
   if (const size_t left = unspooled_.size() + outbox_.depth(); left > 0) {
     metrics_->outbox_lost.Increment(static_cast<double>(left));
@@ -157,6 +159,13 @@ void Uplink::tell_spooled() {
     v1::Envelope envelope;
     if (envelope.ParseFromString(item.bytes)) callbacks_.on_spooled(item.sequence, envelope);
   }
+}
+
+void Uplink::settle(std::optional<uint64_t> checkpoint) {
+  if (checkpoint) checkpoint_ = checkpoint;
+  if (!checkpoint_ || !unspooled_.empty() || outbox_.lost() > lost_in_outbox_) return;
+  if (callbacks_.on_settled) callbacks_.on_settled(*checkpoint_);
+  checkpoint_.reset();
 }
 
 // Summed up over a second: a loss becomes an alert itself, and a flood of them would displace more.

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -44,6 +45,8 @@ class Uplink {
     std::function<void(const UplinkLoss&)> on_loss;
     std::function<void(uint64_t sequence, const v1::Envelope&)>
         on_spooled;  // after the commit; may be empty
+    // What was published before checkpoint(value) is committed, or told as lost; may be empty.
+    std::function<void(uint64_t value)> on_settled;
   };
 
   Uplink(std::unique_ptr<Spool> spool, std::unique_ptr<StreamFactory> streams, Options options,
@@ -54,6 +57,8 @@ class Uplink {
   // `priority`: the wire's, 0 to 8, smaller is more severe. false: refused, because the outbox was
   // full of what is at least as severe, or after stop().
   bool publish(v1::Envelope envelope, uint8_t priority);
+  // Any thread. Later values replace earlier ones that were not settled yet.
+  void checkpoint(uint64_t value) { outbox_.checkpoint(value); }
   bool connected() const { return connected_.load(std::memory_order_relaxed); }
   // Sends what is there for at most `drain`, then ends the thread. What could not be sent is in the
   // spool.
@@ -67,6 +72,7 @@ class Uplink {
   void say_goodbye();
   void spool(std::vector<Outgoing> items);
   void tell_spooled();
+  void settle(std::optional<uint64_t> checkpoint);
   void tell_losses(Time now);
   void handle(StreamReport report);
   void on_greeting(uint64_t sequence);
@@ -94,6 +100,7 @@ class Uplink {
   // Of the uplink thread.
   std::vector<SpoolItem> unspooled_;  // taken from the outbox, not appended yet
   bool spool_failing_ = false;
+  std::optional<uint64_t> checkpoint_;  // taken from the outbox, not settled yet
   std::unique_ptr<Stream> stream_;
   bool greeted_ = false;  // the collector told where it stands
   bool writing_ = false;

@@ -106,6 +106,19 @@ TEST_F(EnricherTest, AnObservationThatWaitedSeesTheProcessAsItWas) {
   EXPECT_TRUE(seen_[2].exited);
 }
 
+TEST_F(EnricherTest, TellsTheOldestRecordThatWaits) {
+  EXPECT_EQ(enricher_.oldest_waiting_ns(), std::nullopt);
+  give(test::cgroup(PK_CGROUP_MKDIR, {.time_ns = 90, .key = {5, 5}}, 7, "/lab/ws-one"));
+  EXPECT_EQ(enricher_.oldest_waiting_ns(), std::nullopt) << "it may stay empty for ever";
+  give(test::exec({.time_ns = 100, .key = shell_, .workspace = 7}, {5, 5}, "/bin/sh"));
+  give(test::exec({.time_ns = 120, .key = {11, 110}, .workspace = 8}, {5, 5}, "/bin/sh"));
+  EXPECT_EQ(enricher_.oldest_waiting_ns(), 100U);
+  identify(7, "one");
+  EXPECT_EQ(enricher_.oldest_waiting_ns(), 120U);
+  identify(8, "two");
+  EXPECT_EQ(enricher_.oldest_waiting_ns(), std::nullopt);
+}
+
 TEST_F(EnricherTest, OneWorkspaceDoesNotWaitForAnother) {
   give(test::exec({.time_ns = 110, .key = shell_, .workspace = 7}, {1, 1}, "/bin/a"));
   give(test::exec({.time_ns = 111, .key = {11, 101}, .workspace = 8}, {1, 1}, "/bin/b"));

@@ -90,6 +90,39 @@ TEST(Outbox, RefusesAFloodOfCommandsButNotWhatEndsTheStream) {
   EXPECT_TRUE(outbox.report(v1::Command()));
 }
 
+TEST(Outbox, ACheckpointComesBackBehindEverythingPublishedBefore) {
+  Outbox outbox(3);
+  outbox.publish(outgoing("a", 6));
+  outbox.publish(outgoing("b", 1));
+  outbox.checkpoint(100);
+  outbox.publish(outgoing("c", 1));
+  outbox.checkpoint(200);
+  outbox.checkpoint(300);
+  EXPECT_EQ(outbox.take(milliseconds(0), 0).checkpoint, std::nullopt);
+  EXPECT_EQ(outbox.take(milliseconds(0), 1).checkpoint, std::nullopt);
+  EXPECT_EQ(outbox.take(milliseconds(0), 1).checkpoint, 100U);
+  EXPECT_EQ(outbox.take(milliseconds(0), 1).checkpoint, 300U) << "the last one says it all";
+  EXPECT_EQ(outbox.take(milliseconds(0), 1).checkpoint, std::nullopt) << "once";
+  outbox.checkpoint(400);
+  EXPECT_EQ(outbox.take(std::chrono::hours(1), 1).checkpoint, 400U) << "ends the wait by itself";
+}
+
+TEST(Outbox, WhatWasDisplacedHoldsNoCheckpointBack) {
+  Outbox outbox(1);
+  outbox.publish(outgoing("notice", 6));
+  outbox.checkpoint(100);
+  outbox.publish(outgoing("critical", 3));
+  EXPECT_EQ(outbox.take(milliseconds(0), 0).checkpoint, 100U);
+  EXPECT_EQ(outbox.lost(), 1U);
+}
+
+TEST(Outbox, TooManyCheckpointsKeepTheLatest) {
+  Outbox outbox(1);
+  outbox.publish(outgoing("a", 6));
+  for (uint64_t value = 1; value <= 1000; ++value) outbox.checkpoint(value);
+  EXPECT_EQ(outbox.take(milliseconds(0), 1).checkpoint, 1000U);
+}
+
 TEST(Outbox, RefusesEverythingOnceClosed) {
   Outbox outbox(3);
   outbox.publish(outgoing("a", 6));

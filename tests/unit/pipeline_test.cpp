@@ -32,7 +32,9 @@ struct KeepingOutlet final : Outlet {
   void publish(v1::Envelope envelope, Priority) override {
     envelopes.push_back(std::move(envelope));
   }
+  void judged_until(uint64_t wall_ns) override { judged.push_back({wall_ns, envelopes.size()}); }
   std::vector<v1::Envelope> envelopes;
+  std::vector<std::pair<uint64_t, size_t>> judged;  // and how many envelopes lay before it
 };
 
 // Gives what a step holds, a step for each poll, then ends the run.
@@ -41,11 +43,23 @@ struct Script final : EventSource {
   absl::Status start() override { return absl::OkStatus(); }
   absl::StatusOr<size_t> poll(EventSink& sink, std::chrono::milliseconds) override {
     if (steps.empty()) return absl::OutOfRangeError("the script has ended");
-    steps.front()(sink);
+    CountingSink counting(sink);
+    steps.front()(counting);
     steps.pop_front();
-    return 1;
+    return counting.count;
   }
   std::deque<Step> steps;
+
+ private:
+  struct CountingSink final : EventSink {
+    explicit CountingSink(EventSink& the_next) : next(the_next) {}
+    void on_record(std::span<const std::byte> record) override {
+      ++count;
+      next.on_record(record);
+    }
+    EventSink& next;
+    size_t count = 0;
+  };
 };
 
 class PipelineTest : public ::testing::Test {
@@ -189,6 +203,43 @@ TEST_F(PipelineTest, WhatTheRingRefusedIsABlindSpotWithBounds) {
   EXPECT_EQ(wall_ns(found[1].first()), from);
   EXPECT_EQ(wall_ns(found[1].last()), from + 200);
   EXPECT_EQ(counter("picket_sensor_lost_total"), 8);
+}
+
+TEST_F(PipelineTest, NothingIsJudgedThatIsInTheRingOrWaitsForAnIdentity) {
+  make();
+  const uint64_t start = clock_.now_ns;
+  const auto bad = [&](uint64_t time_ns, uint32_t pid, uint64_t workspace) {
+    then_give(test::exec({.time_ns = time_ns, .key = {pid, pid * 10}, .workspace = workspace},
+                         {1, 1}, "/bin/bad"));
+  };
+  const auto judged = [&] {
+    return outlet_.judged.empty() ? 0 : outlet_.judged.back().first - kBootWallNs;
+  };
+  std::vector<std::pair<uint64_t, uint64_t>> expected;  // at most, and what was told
+  const auto then_expect = [&](uint64_t at_most) {
+    then([&, at_most](EventSink&) { expected.emplace_back(at_most, judged()); });
+  };
+  bad(start + 1 * kSecond, 10, 7);  // read later than it happened, and there may be more
+  then_pass(5);
+  then_identify(7, named("one"));
+  bad(start + 2 * kSecond, 11, 7);
+  then_pass(0);
+  then_expect(start + 5 * kSecond);
+  bad(clock_.now_ns + 6 * kSecond, 12, 8);  // waits
+  then_pass(2);
+  then_pass(2);
+  then_expect(start + 6 * kSecond);
+  then_identify(8, named("two", 8));
+  then_pass(2);
+  then_pass(0);
+  run();
+  for (const auto& [at_most, told] : expected) {
+    EXPECT_GT(told, 0u);
+    EXPECT_LT(told, at_most);
+  }
+  EXPECT_GT(judged(), start + 6 * kSecond) << "nobody waits any more";
+  EXPECT_EQ(alerts().size(), 3u);
+  EXPECT_TRUE(std::ranges::is_sorted(outlet_.judged));
 }
 
 TEST_F(PipelineTest, AKillReachesDescendantsThatWereAdopted) {

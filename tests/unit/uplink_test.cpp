@@ -52,6 +52,9 @@ class UplinkTest : public testing::Test {
     callbacks_.on_spooled = [this](uint64_t sequence, const v1::Envelope& envelope) {
       note([&] { spooled_.emplace_back(sequence, envelope.alert().id()); });
     };
+    callbacks_.on_settled = [this](uint64_t checkpoint) {
+      note([&] { settled_.emplace_back(checkpoint, spooled_.size()); });
+    };
   }
   ~UplinkTest() override {
     uplink_.reset();
@@ -128,6 +131,7 @@ class UplinkTest : public testing::Test {
   std::vector<v1::Command> commands_;
   std::vector<UplinkLoss> losses_;
   std::vector<std::pair<uint64_t, std::string>> spooled_;
+  std::vector<std::pair<uint64_t, size_t>> settled_;  // the checkpoint, and how many were spooled
 };
 
 auto committed(size_t count) {
@@ -208,6 +212,21 @@ TEST_F(UplinkTest, DeliversWhatWasPublishedWhileTheCollectorWasAway) {
   collector_.start();
   uplink_->stop(seconds(60));
   expect_exactly_once(200, epoch_);
+}
+
+TEST_F(UplinkTest, ACheckpointIsSettledByTheSpoolNotByTheCollector) {
+  collector_.start();
+  collector_.stop();  // nobody listens
+  start();
+  publish(1, 1000);  // several appends
+  uplink_->checkpoint(77);
+  publish(1001, 1100);
+  ASSERT_TRUE(wait([&] { return !settled_.empty(); }));
+  EXPECT_EQ(settled_.front().first, 77U);
+  EXPECT_GE(settled_.front().second, 1000U);
+  uplink_->checkpoint(88);
+  uplink_->stop(milliseconds(0));
+  EXPECT_EQ(settled_.back(), (std::pair<uint64_t, size_t>(88, 1100)));
 }
 
 TEST_F(UplinkTest, DeliversAfterARestartWhatTheAgentBeforeCouldNot) {
