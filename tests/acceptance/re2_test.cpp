@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "tests/acceptance/acceptance_test.h"
-#include "tests/acceptance/stored.h"
+#include "tests/support/stored.h"
 
 namespace picket::test {
 namespace {

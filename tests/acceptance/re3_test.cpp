@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "tests/acceptance/acceptance_test.h"
-#include "tests/acceptance/stored.h"
+#include "tests/support/stored.h"
 
 namespace picket::test {
 namespace {

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -15,7 +14,9 @@
 #include <sstream>
 
 #include "agent/spool/spool.h"
+#include "tests/support/chaos_seed.h"
 #include "tests/support/http.h"
+#include "tests/support/stored.h"
 #include "tests/support/subprocess.h"
 #include "tests/unit/dev_pki.h"
 
@@ -23,7 +24,6 @@ namespace picket::test {
 namespace {
 
 constexpr int kKills = 50;
-constexpr unsigned kSeed = 20261125;  // PICKET_CHAOS_SEED in the environment overrides it
 constexpr int kKilled = 128 + SIGKILL;
 
 // The two programs, their files, and what the agents said.
@@ -155,20 +155,10 @@ class Fleet : public testing::Test {
   }
 
   std::string spool() const { return folder_ / "spool.db"; }
-  // The rows of a query over the collector's database, each as its columns joined by a space.
   std::vector<std::string> stored(const std::string& sql) const {
-    std::vector<std::string> rows;
-    sqlite3* db = nullptr;
-    EXPECT_EQ(sqlite3_open((folder_ / "collector.db").c_str(), &db), SQLITE_OK);
-    const auto keep = [](void* to, int count, char** values, char**) {
-      std::string row;
-      for (int i = 0; i < count; ++i) row += (i > 0 ? " " : "") + std::string(values[i]);
-      static_cast<std::vector<std::string>*>(to)->push_back(row);
-      return 0;
-    };
-    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), keep, &rows, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
-    sqlite3_close(db);
-    return rows;
+    auto rows = stored_rows(folder_ / "collector.db", sql);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    return std::move(rows).value_or(std::vector<std::string>());
   }
 
   const DevPki pki_;
@@ -183,8 +173,7 @@ class Fleet : public testing::Test {
 };
 
 TEST_F(Fleet, KillNine50) {
-  const char* other_seed = std::getenv("PICKET_CHAOS_SEED");
-  const unsigned seed = other_seed ? static_cast<unsigned>(std::stoul(other_seed)) : kSeed;
+  const unsigned seed = chaos_seed();
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937 random(seed);
   start_collector();

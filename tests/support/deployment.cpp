@@ -21,14 +21,33 @@ std::string last_lines(const std::string& path) {
   return text.size() <= 4000 ? text : text.substr(text.size() - 4000);
 }
 
-absl::Status stop_daemon(std::unique_ptr<Subprocess> daemon, const std::string& log) {
+absl::Status end_daemon(std::unique_ptr<Subprocess> daemon, int signal, int expected,
+                        const std::string& log) {
   if (!daemon) return absl::OkStatus();
-  daemon->signal(SIGTERM);
+  daemon->signal(signal);
   auto code = daemon->wait();
   if (!code.ok()) return code.status();
-  if (*code != 0)
+  if (*code != expected)
     return absl::InternalError(fmt::format("a daemon ended with {}: {}", *code, last_lines(log)));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Subprocess>> launch(std::vector<std::string> argv,
+                                                   const std::string& log) {
+  Fd sink(open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+  return Subprocess::start({.argv = std::move(argv), .out = sink.get(), .err = sink.get()});
+}
+
+// Ready or dead, whichever comes first.
+absl::Status wait_until_ready(Subprocess& daemon, uint16_t http, const std::string& log) {
+  auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (std::chrono::steady_clock::now() < deadline) {
+    auto ready = http_get(http, "/readyz");
+    if (ready.ok() && ready->code == 200) return absl::OkStatus();
+    if (!daemon.running_after(std::chrono::milliseconds(20)))
+      return absl::InternalError(fmt::format("a daemon ended at its start: {}", last_lines(log)));
+  }
+  return absl::DeadlineExceededError(fmt::format("a daemon is not ready: {}", last_lines(log)));
 }
 
 }  // namespace
@@ -119,30 +138,18 @@ absl::StatusOr<std::unique_ptr<Deployment>> Deployment::with_agent(Sandbox& sand
   return deployment;
 }
 
-absl::StatusOr<std::unique_ptr<Subprocess>> Deployment::start_daemon(std::vector<std::string> argv,
-                                                                     const std::string& log,
-                                                                     uint16_t http) {
-  std::string name = argv[0];
-  Fd sink(open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
-  auto daemon = Subprocess::start({.argv = std::move(argv), .out = sink.get(), .err = sink.get()});
-  if (!daemon.ok()) return daemon.status();
-  auto deadline = std::chrono::steady_clock::now() + kDeadline;
-  // Ready or dead, whichever comes first.
-  for (std::string answer = "nothing"; std::chrono::steady_clock::now() < deadline;) {
-    auto ready = http_get(http, "/readyz");
-    if (ready.ok() && ready->code == 200) return daemon;
-    if (ready.ok()) answer = ready->body;
-    if (!(*daemon)->running_after(std::chrono::milliseconds(20)))
-      return absl::InternalError(fmt::format("{} ended at its start: {}", name, last_lines(log)));
-  }
-  return absl::DeadlineExceededError(fmt::format("{} is not ready: {}", name, last_lines(log)));
-}
-
-absl::Status Deployment::start_collector() {
-  auto daemon = start_daemon({program("picket-collector"), "--config", collector_file_},
-                             collector_log(), ports_.collector_http);
+absl::Status Deployment::launch_collector() {
+  auto daemon = launch({program("picket-collector"), "--config", collector_file_}, collector_log());
   if (!daemon.ok()) return daemon.status();
   collector_ = *std::move(daemon);
+  return absl::OkStatus();
+}
+
+absl::Status Deployment::wait_for_collector() {
+  return wait_until_ready(*collector_, ports_.collector_http, collector_log());
+}
+
+absl::Status Deployment::watch_alerts() {
   // What is stored already comes first: nothing is missed between the start and this.
   auto stream =
       AlertStream::start(picketctl_command({"alerts", "watch", "--since", "1h", "-o", "json"}));
@@ -151,25 +158,51 @@ absl::Status Deployment::start_collector() {
   return absl::OkStatus();
 }
 
+absl::Status Deployment::start_collector() {
+  if (absl::Status launched = launch_collector(); !launched.ok()) return launched;
+  if (absl::Status ready = wait_for_collector(); !ready.ok()) return ready;
+  return watch_alerts();
+}
+
 absl::Status Deployment::point_agent_at(uint16_t port) {
   uplink_port_ = port;
   return write_configurations();
 }
 
-absl::Status Deployment::start_agent() {
+absl::Status Deployment::launch_agent() {
   std::vector<std::string> argv = {program("picketd"), "--config", agent_file_};
   if (!options_.recording.empty()) argv.insert(argv.end(), {"--record", options_.recording});
-  auto daemon = start_daemon(std::move(argv), agent_log(), ports_.agent_http);
+  auto daemon = launch(std::move(argv), agent_log());
   if (!daemon.ok()) return daemon.status();
   agent_ = *std::move(daemon);
   return absl::OkStatus();
 }
 
-absl::Status Deployment::stop_agent() { return stop_daemon(std::move(agent_), agent_log()); }
+absl::Status Deployment::wait_for_agent() {
+  return wait_until_ready(*agent_, ports_.agent_http, agent_log());
+}
+
+absl::Status Deployment::start_agent() {
+  if (absl::Status launched = launch_agent(); !launched.ok()) return launched;
+  return wait_for_agent();
+}
+
+absl::Status Deployment::stop_agent() {
+  return end_daemon(std::move(agent_), SIGTERM, 0, agent_log());
+}
+
+absl::Status Deployment::kill_agent() {
+  return end_daemon(std::move(agent_), SIGKILL, 128 + SIGKILL, agent_log());
+}
 
 absl::Status Deployment::stop_collector() {
   alerts_.reset();
-  return stop_daemon(std::move(collector_), collector_log());
+  return end_daemon(std::move(collector_), SIGTERM, 0, collector_log());
+}
+
+absl::Status Deployment::kill_collector() {
+  alerts_.reset();
+  return end_daemon(std::move(collector_), SIGKILL, 128 + SIGKILL, collector_log());
 }
 
 std::vector<std::string> Deployment::picketctl_command(std::vector<std::string> arguments) const {

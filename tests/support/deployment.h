@@ -36,6 +36,15 @@ class Deployment {
   absl::Status start_agent();      // returns when it watches
   absl::Status stop_agent();       // as an operator would: SIGTERM, and it must end well
   absl::Status stop_collector();
+  absl::Status kill_agent();      // SIGKILL, and nothing else may have ended it
+  absl::Status kill_collector();  // its stream of alerts ends with it
+
+  // The two halves of start_...(): the program runs; it is ready.
+  absl::Status launch_agent();
+  absl::Status wait_for_agent();
+  absl::Status launch_collector();
+  absl::Status wait_for_collector();
+  absl::Status watch_alerts();  // from the oldest one on
   // Before start_agent(): its collector is at another port of 127.0.0.1.
   absl::Status point_agent_at(uint16_t port);
 
@@ -47,7 +56,10 @@ class Deployment {
   std::string pki_file(const std::string& name) const { return sandbox_.path("pki/" + name); }
   const std::string& agent_configuration() const { return agent_file_; }
 
-  pid_t agent_pid() const { return agent_->pid(); }  // while it runs
+  // While they run.
+  pid_t agent_pid() const { return agent_->pid(); }
+  Subprocess& agent() { return *agent_; }
+  Subprocess& collector() { return *collector_; }
   uint16_t collector_port() const { return ports_.collector; }
   uint16_t collector_http() const { return ports_.collector_http; }
   uint16_t agent_http() const { return ports_.agent_http; }
@@ -59,8 +71,6 @@ class Deployment {
   Deployment(Sandbox& sandbox, DeploymentOptions options);
   absl::Status prepare();
   absl::Status write_configurations();
-  absl::StatusOr<std::unique_ptr<Subprocess>> start_daemon(std::vector<std::string> argv,
-                                                           const std::string& log, uint16_t http);
   std::vector<std::string> picketctl_command(std::vector<std::string> arguments) const;
 
   struct Ports {

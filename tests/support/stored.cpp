@@ -1,4 +1,4 @@
-#include "tests/acceptance/stored.h"
+#include "tests/support/stored.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -18,7 +18,7 @@ std::string column(sqlite3_stmt* row, int index) {
   return size == 0 ? std::string() : std::string(static_cast<const char*>(bytes), size);
 }
 
-absl::Status for_rows(const std::string& database, const char* query,
+absl::Status for_rows(const std::string& database, const std::string& query,
                       const std::function<void(sqlite3_stmt*)>& take) {
   sqlite3* opened = nullptr;
   int code = sqlite3_open_v2(database.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr);
@@ -26,7 +26,7 @@ absl::Status for_rows(const std::string& database, const char* query,
   if (code != SQLITE_OK) return absl::NotFoundError(fmt::format("open {}", database));
   sqlite3_busy_timeout(opened, 10000);
   sqlite3_stmt* prepared = nullptr;
-  code = sqlite3_prepare_v2(opened, query, -1, &prepared, nullptr);
+  code = sqlite3_prepare_v2(opened, query.c_str(), -1, &prepared, nullptr);
   std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> statement(prepared, sqlite3_finalize);
   if (code != SQLITE_OK)
     return absl::InternalError(fmt::format("{}: {}", query, sqlite3_errmsg(opened)));
@@ -63,6 +63,17 @@ absl::StatusOr<std::vector<AuditRow>> stored_audit(const std::string& database) 
         rows.push_back(
             {column(row, 0), column(row, 1), column(row, 2), column(row, 3), column(row, 4)});
       });
+  if (!read.ok()) return read;
+  return rows;
+}
+
+absl::StatusOr<std::vector<std::string>> stored_rows(const std::string& database,
+                                                     const std::string& query) {
+  std::vector<std::string> rows;
+  absl::Status read = for_rows(database, query, [&](sqlite3_stmt* row) {
+    std::string& words = rows.emplace_back(column(row, 0));
+    for (int i = 1; i < sqlite3_column_count(row); ++i) words += " " + column(row, i);
+  });
   if (!read.ok()) return read;
   return rows;
 }

@@ -19,4 +19,8 @@ struct AuditRow {
 };
 absl::StatusOr<std::vector<AuditRow>> stored_audit(const std::string& database);
 
+// The rows of any query, each as its columns joined by a space.
+absl::StatusOr<std::vector<std::string>> stored_rows(const std::string& database,
+                                                     const std::string& query);
+
 }  // namespace picket::test
