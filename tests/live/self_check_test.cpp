@@ -45,6 +45,20 @@ TEST_F(SelfCheck, EveryCoreEventComesBackAndNothingOfItIsPassedOn) {
   EXPECT_FALSE(std::filesystem::exists(tree().directory(scratch)));
 }
 
+TEST_F(SelfCheck, RemovesWhatAKilledAgentLeftOfItsCheck) {
+  start();
+  Child dead = spawn([] { return 0; });
+  const std::string name = "/picket-self-check-" + std::to_string(dead.pid());
+  dead.wait();
+  const TestCgroup left(tree(), name), below(tree(), name + "/below");
+  Child still_there = spawn_in(left, [] { return pause(); });
+  const TestCgroup of_a_living_one(tree(), "/picket-self-check-" + std::to_string(getppid()));
+  const SelfCheckResult result = self_check(*sensor_, log_, std::chrono::seconds(30));
+  EXPECT_EQ(result.missing, std::vector<std::string>{});
+  EXPECT_FALSE(std::filesystem::exists(left.directory()));
+  EXPECT_TRUE(std::filesystem::exists(of_a_living_one.directory()));
+}
+
 TEST_F(SelfCheck, AnEventThatDoesNotComeBackIsNamed) {
   start();
   // Nothing is read in time: every attached hook looks dead.
