@@ -18,6 +18,7 @@
 #include "agent/app/responder_thread.h"
 #include "agent/app/version.h"
 #include "agent/app/watched_registry.h"
+#include "agent/detect/rule/urgency.h"
 #include "agent/enrich/cgroup_path.h"
 #include "agent/enrich/cgroup_resolver.h"
 #include "agent/enrich/containerd_resolver.h"
@@ -195,6 +196,7 @@ PipelineParts Agent::Impl::parts() {
     }
     return losses;
   };
+  parts.rules_in_force = [this](const RuleSet& rules) { sensor.set_urgent(urgent_classes(rules)); };
   parts.watched = [this](const Workspace& workspace, bool is_watched) {
     watched.set(workspace, is_watched);
   };

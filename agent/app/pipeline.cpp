@@ -15,8 +15,6 @@ namespace picket {
 namespace {
 
 constexpr uint64_t kTick = 1'000'000'000;
-// How long bulk records, which wake nobody, may wait.
-constexpr std::chrono::milliseconds kPatience{100};
 // A record takes its time before its place in the ring: two CPUs may swap theirs by less than this.
 constexpr uint64_t kDisorder = 10'000'000;
 
@@ -107,19 +105,34 @@ bool Pipeline::post(Mail mail) {
 
 absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
   source_ = &source;
-  last_tick_ns_ = parts_.clock.boot_ns();
+  uint64_t now = last_tick_ns_ = parts_.clock.boot_ns();
+  if (parts_.rules_in_force) parts_.rules_in_force(rules_->rules());
   while (!stop.load(std::memory_order_acquire)) {
-    const uint64_t before = parts_.clock.boot_ns();
-    const auto delivered = source.poll(*this, kPatience);
-    if (!delivered.ok()) return delivered.status();
-    if (*delivered == 0) judged_ns_ = before;  // the ring was empty then
+    absl::Status status = take(source, until_tick(now));
+    if (!status.ok()) return status;
     open_mail();
-    const uint64_t now = parts_.clock.boot_ns();
-    if (now >= next_tick_ns_) tick(now);
+    now = parts_.clock.boot_ns();
+    if (now < next_tick_ns_) continue;
+    // The wait may have been long: what was judged is told as of now.
+    if (status = take(source, std::chrono::milliseconds(0)); !status.ok()) return status;
+    tick(now);
   }
   engine_.flush(*this);
   tick(parts_.clock.boot_ns());
   return absl::OkStatus();
+}
+
+absl::Status Pipeline::take(EventSource& source, std::chrono::milliseconds timeout) {
+  const uint64_t before = parts_.clock.boot_ns();
+  const auto delivered = source.poll(*this, timeout);
+  if (!delivered.ok()) return delivered.status();
+  if (*delivered == 0) judged_ns_ = before;  // the ring was empty then
+  return absl::OkStatus();
+}
+
+std::chrono::milliseconds Pipeline::until_tick(uint64_t now_ns) const {
+  const uint64_t left = next_tick_ns_ > now_ns ? next_tick_ns_ - now_ns : 0;
+  return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(left));
 }
 
 void Pipeline::on_record(std::span<const std::byte> record) {
@@ -239,7 +252,10 @@ void Pipeline::read(const Response& response) {
   }
 }
 
-void Pipeline::read(NewRules rules) { rules_->replace(std::move(rules.rules)); }
+void Pipeline::read(NewRules rules) {
+  rules_->replace(std::move(rules.rules));
+  if (parts_.rules_in_force) parts_.rules_in_force(rules_->rules());
+}
 
 void Pipeline::read(const DeliveryLoss& loss) {
   const uint64_t now = parts_.clock.boot_ns();

@@ -50,8 +50,9 @@ struct PipelineParts {
   ResponsePolicy policy;
   std::function<bool(Verdict)> respond;  // false: the responder's queue is full
   std::function<void(uint64_t, std::string, uint32_t)> identify;
-  std::function<std::vector<RecordLoss>()> losses;         // since the last call
-  std::function<void(std::span<const std::byte>)> record;  // may be empty
+  std::function<std::vector<RecordLoss>()> losses;     // since the last call
+  std::function<void(const RuleSet&)> rules_in_force;  // before the first event, and at each reload
+  std::function<void(std::span<const std::byte>)> record;                           // may be empty
   std::function<void(uint64_t, const absl::StatusOr<Workspace>&)> record_identity;  // may be empty
   std::function<void(const Workspace&, bool)>
       watched;  // a workspace is known (true) or gone (false)
@@ -89,6 +90,8 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void read(NewRules rules);
   void read(const DeliveryLoss& loss);
 
+  absl::Status take(EventSource& source, std::chrono::milliseconds timeout);
+  std::chrono::milliseconds until_tick(uint64_t now_ns) const;
   void tick(uint64_t now_ns);
   void tell_inventory();
   void report_losses(uint64_t now_ns);

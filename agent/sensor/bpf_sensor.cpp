@@ -1,13 +1,9 @@
 #include "agent/sensor/bpf_sensor.h"
 
-#include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -17,9 +13,8 @@
 namespace picket {
 namespace {
 
-constexpr size_t kBatch = 4096;  // records per poll: the pipeline has other duties too
 constexpr size_t kWalkBytes = 64 * 1024;
-constexpr int kEnough = -ECANCELED;
+constexpr std::chrono::milliseconds kMissingRoot{100};
 
 uint64_t boot_ns() {
   timespec now{};
@@ -36,8 +31,6 @@ absl::Status check_ring_size(uint64_t bytes) {
 }
 
 }  // namespace
-
-void BpfSensor::CloseRing::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 
 BpfSensor::BpfSensor(BpfSensorOptions options) : options_(std::move(options)) {}
 BpfSensor::~BpfSensor() = default;
@@ -59,7 +52,10 @@ absl::Status BpfSensor::start() {
                                              .labels = probes_->labels()});
   losses_.emplace(probes_->losses(), probes_->cgroups());
   if (absl::Status status = losses_->prepare(boot_ns()); !status.ok()) return status;
-  if (absl::Status status = open_ring(); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<RingReader>> ring =
+      RingReader::open(probes_->ring(), probes_->reader());
+  if (!ring.ok()) return ring.status();
+  ring_ = *std::move(ring);
   if (absl::Status status = choose_workspaces(); !status.ok()) return status;
 
   // From here on the kernel tells of everything new; what is older is entered after it, so nothing
@@ -69,15 +65,6 @@ absl::Status BpfSensor::start() {
   lines_.insert(lines_.begin(), probes_->lines().begin(), probes_->lines().end());
   for (Record& record : scope_->scan(boot_ns())) pending_.push_back(std::move(record));
   start_walk();
-  return absl::OkStatus();
-}
-
-absl::Status BpfSensor::open_ring() {
-  ring_.reset(ring_buffer__new(probes_->ring(), &BpfSensor::on_sample, this, nullptr));
-  if (!ring_) return absl::InternalError(fmt::format("cannot map the ring: {}", strerror(errno)));
-  wake_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake_.valid())
-    return absl::InternalError(fmt::format("make an eventfd: {}", strerror(errno)));
   return absl::OkStatus();
 }
 
@@ -163,36 +150,22 @@ size_t BpfSensor::deliver_walk(EventSink& sink) {
   return count;
 }
 
-int BpfSensor::on_sample(void* self, void* data, size_t size) {
-  auto& sensor = *static_cast<BpfSensor*>(self);
-  sensor.sink_->on_record({static_cast<const std::byte*>(data), size});
-  return ++sensor.delivered_ < kBatch ? 0 : kEnough;
-}
-
 absl::StatusOr<size_t> BpfSensor::poll(EventSink& sink, std::chrono::milliseconds timeout) {
   if (!ring_) return absl::FailedPreconditionError("the sensor is not started");
   size_t early = 0;
   while (!pending_.empty() || walk_.valid()) early += deliver_before_ring(sink);
 
-  sink_ = &sink;
-  delivered_ = 0;
-  std::array<pollfd, 2> waits{pollfd{ring_buffer__epoll_fd(ring_.get()), POLLIN, 0},
-                              pollfd{wake_.get(), POLLIN, 0}};
-  if (::poll(waits.data(), waits.size(), early ? 0 : static_cast<int>(timeout.count())) > 0 &&
-      waits[1].revents != 0) {
-    eventfd_t ignored = 0;
-    eventfd_read(wake_.get(), &ignored);
-  }
-  // Also after a time-out: bulk records wake nobody; whoever waited long enough takes them.
-  const int result = ring_buffer__consume(ring_.get());
-  sink_ = nullptr;
-  if (result < 0 && result != kEnough && result != -EINTR)
-    return absl::DataLossError(fmt::format("cannot read the ring: {}", strerror(-result)));
-  if (delivered_ == 0 && !missing_roots_.empty()) retry_missing_roots();
-  return early + delivered_;
+  // A root that is made meanwhile tells nobody.
+  if (!missing_roots_.empty()) timeout = std::min(timeout, kMissingRoot);
+  absl::StatusOr<size_t> read = ring_->read(sink, early ? std::chrono::milliseconds(0) : timeout);
+  if (!read.ok()) return read.status();
+  if (*read == 0 && !missing_roots_.empty()) retry_missing_roots();
+  return early + *read;
 }
 
-void BpfSensor::wake() { eventfd_write(wake_.get(), 1); }
+void BpfSensor::wake() {
+  if (ring_) ring_->wake();
+}
 
 Coverage BpfSensor::coverage() const {
   Coverage coverage{.kernel = kernel_release(), .tier = "tracepoint", .lines = lines_};

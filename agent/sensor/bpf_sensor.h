@@ -18,10 +18,9 @@
 #include "agent/sensor/features.h"
 #include "agent/sensor/loss_counters.h"
 #include "agent/sensor/probes.h"
+#include "agent/sensor/ring_reader.h"
 #include "agent/sensor/source.h"
 #include "agent/sensor/workspace_scope.h"
-
-struct ring_buffer;
 
 namespace picket {
 
@@ -43,6 +42,10 @@ class BpfSensor final : public EventSource {
   absl::StatusOr<size_t> poll(EventSink& sink, std::chrono::milliseconds timeout) override;
   void wake() override;
 
+  // Which records end a wait at once; before the first call all of them do. Pipeline thread.
+  void set_urgent(const UrgentClasses& classes) { ring_->set_urgent(classes); }
+  const RingReader::Waits& waits() const { return ring_->waits(); }
+
   Coverage coverage() const;
   // The self check found that this event does not come back although its hook is attached.
   void mark_failing(std::string_view event, const std::string& reason);
@@ -58,12 +61,6 @@ class BpfSensor final : public EventSource {
   const CgroupTree& cgroups() const { return scope_->tree(); }
 
  private:
-  struct CloseRing {
-    void operator()(ring_buffer* ring) const;
-  };
-  static int on_sample(void* self, void* data, size_t size);
-
-  absl::Status open_ring();
   absl::Status choose_workspaces();
   absl::Status leave_out_own_cgroup();
   void retry_missing_roots();
@@ -76,8 +73,7 @@ class BpfSensor final : public EventSource {
   std::optional<Probes> probes_;
   std::optional<WorkspaceScope> scope_;
   std::optional<LossCounters> losses_;
-  std::unique_ptr<ring_buffer, CloseRing> ring_;
-  FileDescriptor wake_;
+  std::unique_ptr<RingReader> ring_;
   std::vector<CoverageLine> lines_;
   std::vector<std::string> missing_roots_;
 
@@ -85,9 +81,6 @@ class BpfSensor final : public EventSource {
   FileDescriptor walk_;         // open while existing processes are being told
   std::vector<std::byte> walk_buffer_;
   size_t walk_filled_ = 0;
-
-  EventSink* sink_ = nullptr;  // during poll()
-  size_t delivered_ = 0;
 };
 
 }  // namespace picket

@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sensor.skel.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,8 @@
 
 #include "agent/sensor/hooks.h"
 #include "agent/sensor/observe_only.h"
+#include "bpf/picket/policy.h"
+#include "sensor.skel.h"  // knows the types of policy.h
 
 namespace picket {
 namespace {
@@ -119,6 +120,7 @@ absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
   if (const int error = bpf_map__set_max_entries(skeleton->maps.ring, options.ring_bytes); error)
     return absl::InvalidArgumentError(
         fmt::format("cannot set the ring to {} bytes: {}", options.ring_bytes, reason(error)));
+  for (__u64& classes : skeleton->bss->reader.urgent) classes = ~__u64{0};
   return skeleton;
 }
 
@@ -203,5 +205,6 @@ int Probes::cgroups() const { return bpf_map__fd(skeleton_->maps.cgroups); }
 int Probes::roots() const { return bpf_map__fd(skeleton_->maps.roots); }
 int Probes::labels() const { return bpf_map__fd(skeleton_->maps.labels); }
 int Probes::losses() const { return bpf_map__fd(skeleton_->maps.losses); }
+pk_reader& Probes::reader() { return skeleton_->bss->reader; }
 
 }  // namespace picket

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "agent/sensor/coverage.h"
 
+struct pk_reader;
 struct sensor_bpf;
 struct bpf_program;
 
@@ -59,6 +60,7 @@ class Probes {
   int roots() const;
   int labels() const;
   int losses() const;
+  pk_reader& reader();  // mapped; the kernel reads and writes it too
 
   const std::vector<CoverageLine>& lines() const { return lines_; }
 

@@ -2,9 +2,9 @@
 /*
  * The one way out of the kernel: a single ring, so that fork comes before exec comes before
  * connect. Bulk records (forks, exits, datagram peers: a gap there is mended by a later record)
- * are admitted only while the ring has room to spare and wake the reader in batches; critical ones
- * may fill it and wake the reader at once. What is refused is counted by type and workspace and
- * never silent.
+ * are admitted only while the ring has room to spare; critical ones may fill it. What is refused is
+ * counted by type and workspace and never silent. Who wakes the reader at once is another question:
+ * the agent answers it from its rules (decisions/0005).
  */
 #ifndef PICKET_LIB_EMIT_H
 #define PICKET_LIB_EMIT_H
@@ -23,6 +23,8 @@ struct {
   __type(key, struct pk_loss_key);
   __type(value, struct pk_loss);
 } losses __weak SEC(".maps");
+
+volatile struct pk_reader reader __weak;
 
 /* Large records are put together here and copied into the ring once. Used only by tp_btf programs
  * in process context: the tracepoint holds preemption off and none of them fires inside another,
@@ -70,13 +72,22 @@ PK_INLINE bool pk_admit(enum pk_type type, bool bulk, __u64 workspace) {
   return false;
 }
 
-/* The wake-up, not the copy, is what an event costs: bulk waits until an eighth of the ring is
- * filled, or for the reader's own time-out. */
-PK_INLINE __u64 pk_wakeup(bool bulk) {
-  if (!bulk) return BPF_RB_FORCE_WAKEUP;
+/* The wake-up, not the copy, is what an event costs. What is not urgent waits for a record that is,
+ * until a quarter of the ring is filled, or until the reader comes by itself. */
+PK_INLINE __u64 pk_wakeup(enum pk_type type, __u32 class) {
+  if (reader.urgent[type] >> class & 1) return BPF_RB_FORCE_WAKEUP;
   __u64 size = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE);
-  return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= size / 8 ? BPF_RB_FORCE_WAKEUP
+  return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= size / 4 ? BPF_RB_FORCE_WAKEUP
                                                                  : BPF_RB_NO_WAKEUP;
+}
+
+/* A reader that found nothing for a while sleeps until the first record of any kind. It says so and
+ * then looks into the ring once more; here the record comes first and then the question: one of the
+ * two sees the other. The bell is a record that is thrown away. */
+PK_INLINE void pk_wake_sleeper(void) {
+  if (!reader.asleep || !__sync_lock_test_and_set(&reader.asleep, 0)) return;
+  void *bell = bpf_ringbuf_reserve(&ring, 8, 0);
+  if (bell) bpf_ringbuf_discard(bell, BPF_RB_FORCE_WAKEUP);
 }
 
 /* A record of constant size is made in place: NULL means refused, and counted. */
@@ -90,14 +101,18 @@ PK_INLINE __u64 pk_wakeup(bool bulk) {
     (record);                                                      \
   })
 
-PK_INLINE void pk_submit(void *record, bool bulk) { bpf_ringbuf_submit(record, pk_wakeup(bulk)); }
+PK_INLINE void pk_submit(void *record, enum pk_type type) {
+  bpf_ringbuf_submit(record, pk_wakeup(type, PK_CLASS_ANY));
+  pk_wake_sleeper();
+}
 
 /* A record of any size, from scratch memory. */
-PK_INLINE void pk_send(struct pk_header *header) {
+PK_INLINE void pk_send(struct pk_header *header, enum pk_type type, __u32 class) {
   __u32 size = header->size;
   if (size > PK_RECORD_MAX) return; /* cannot happen; the verifier does not know */
-  if (bpf_ringbuf_output(&ring, header, size, BPF_RB_FORCE_WAKEUP))
-    pk_count_loss(header->type, header->cgroup_id);
+  if (bpf_ringbuf_output(&ring, header, size, pk_wakeup(type, class)))
+    pk_count_loss(type, header->cgroup_id);
+  pk_wake_sleeper();
 }
 
 #endif

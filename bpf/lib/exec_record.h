@@ -126,6 +126,14 @@ PK_INLINE void pk_append_path(struct pk_tail *tail, pk_str *string, char *buffer
   pk_append_walk(tail, string, &walk);
 }
 
+/* What rules ask most: where the program comes from, who put it there, what it talks to. */
+PK_INLINE __u32 pk_class_of(const struct pk_exec *record) {
+  bool inet = record->fd[0].kind == PK_FD_INET || record->fd[1].kind == PK_FD_INET ||
+              record->fd[2].kind == PK_FD_INET;
+  return PK_CLASS(record->layer & 7u) + (inet ? PK_CLASS_INET : 0) +
+         (record->header.flags & PK_EXEC_IN ? PK_CLASS_EXEC_IN : 0);
+}
+
 PK_INLINE void pk_finish_exec(struct pk_exec *record, const struct pk_tail *tail) {
   record->header.size = tail->at;
   if (tail->truncated) record->header.flags |= PK_TRUNCATED;

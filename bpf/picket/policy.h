@@ -11,6 +11,8 @@
 #include <linux/types.h>
 #endif
 
+#include "bpf/picket/events.h"
+
 #define PK_CGROUPS_MAX 16384
 #define PK_LABELS_MAX 65536
 #define PK_LABELS_PER_WORKSPACE \
@@ -49,6 +51,25 @@ struct pk_label {
   __u32 origin;  /* enum pk_origin */
   __u32 outside; /* 1: the process has left its workspace's cgroup */
 };
+
+/*
+ * Variable `reader`, mapped by the agent: when the one that reads the ring wants to be woken.
+ * Bit c of urgent[t], written from the rules: a record of type t and class c may match a rule whose
+ * answer cannot wait. All ones until the rules are known. Everything else waits for company.
+ */
+struct pk_reader {
+  __u64 urgent[PK_TYPE_END];
+  __u32 asleep; /* 1: the ring was empty and the agent waits for whatever comes next */
+  __u32 zero;
+};
+
+/* What a record tells before any rule is asked. Only an exec has a class of its own; every other
+ * record, of which nothing is told, has class PK_CLASS_ANY. */
+#define PK_CLASS_ANY 0u
+#define PK_CLASS_INET 8u     /* descriptor 0, 1 or 2 is an IP socket */
+#define PK_CLASS_EXEC_IN 16u /* PK_EXEC_IN is set */
+#define PK_CLASS(layer) (1u + (layer)) /* and the two above, added */
+#define PK_CLASSES 33
 
 /* Map `losses`: what the ring refused, ever. Counters only grow; the agent takes differences. */
 struct pk_loss_key {

@@ -32,7 +32,7 @@ PK_INLINE void pk_send_cgroup(enum pk_type type, struct task_struct *task, struc
   pk_append_walk(&tail, &record->path, &walk);
   record->header.size = tail.at;
   if (tail.truncated) record->header.flags |= PK_TRUNCATED;
-  pk_send(&record->header);
+  pk_send(&record->header, type, PK_CLASS_ANY);
 }
 
 PK_INLINE bool pk_has_container_name(struct kernfs_node *node) {
@@ -118,7 +118,7 @@ PK_INLINE void pk_send_entered(struct task_struct *task, __u64 workspace, __u32 
   pk_append_path(&tail, &record->exe, scratch->path, &exe->f_path, fs);
   pk_append_path(&tail, &record->cwd, scratch->path, &fs->pwd, fs);
   pk_finish_exec(record, &tail);
-  pk_send(&record->header);
+  pk_send(&record->header, PK_FOUND, PK_CLASS_ANY);
 }
 
 /*

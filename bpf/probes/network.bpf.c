@@ -82,7 +82,7 @@ PK_INLINE void pk_observe(struct bpf_sock_addr *ctx, bool v6, __u8 source) {
   struct pk_connect *record;
   if (!PK_RESERVE(record, PK_CONNECT, !denied, label->workspace)) return;
   __builtin_memcpy(record, &made, sizeof(*record));
-  pk_submit(record, !denied);
+  pk_submit(record, PK_CONNECT);
 }
 
 /*
@@ -146,7 +146,7 @@ PK_INLINE int pk_on_outbound(const struct sock *sk) {
   pk_read_addresses(socket, family, record->local_addr, record->remote_addr);
   record->family = pk_normalise(family, record->local_addr, record->remote_addr);
   bpf_get_current_comm(record->comm, sizeof(record->comm));
-  pk_submit(record, false);
+  pk_submit(record, PK_CONNECT);
   return 0;
 }
 

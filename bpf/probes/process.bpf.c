@@ -50,7 +50,7 @@ int BPF_PROG(on_fork, struct task_struct *child, __u64 clone_flags) {
   record->vpid = pk_vpid(child);
   record->clone_flags = clone_flags;
   bpf_core_read_str(record->comm, sizeof(record->comm), &child->comm);
-  pk_submit(record, true);
+  pk_submit(record, PK_FORK);
   return 0;
 }
 
@@ -103,7 +103,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
   if (interp != filename) pk_append_kernel_string(&tail, &record->interp, interp);
   pk_append_path(&tail, &record->cwd, scratch->path, &fs->pwd, fs);
   pk_finish_exec(record, &tail);
-  pk_send(&record->header);
+  pk_send(&record->header, PK_EXEC, pk_class_of(record));
   return 0;
 }
 
@@ -131,6 +131,6 @@ int BPF_PROG(on_exit, struct task_struct *task) {
     status = BPF_CORE_READ(task, signal, group_exit_code);
   record->code = (status >> 8) & 0xff;
   record->signal = status & 0x7f;
-  pk_submit(record, true);
+  pk_submit(record, PK_EXIT);
   return 0;
 }

@@ -30,7 +30,7 @@ PK_INLINE void pk_on_duplicate(struct task_struct *task, const struct pk_call *c
   record->target = call->result;
   record->source = call->first;
   for (__u32 i = 0; i < 3; i++) pk_fill_fd(&record->fd[i], task, i);
-  pk_submit(record, false);
+  pk_submit(record, PK_STDIO);
 }
 
 /*

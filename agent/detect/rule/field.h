@@ -26,6 +26,11 @@ enum class Values {
   list,  // like ends, but "in" asks for all (arguments)
 };
 
+// What alone decides a field's value at an exec, of the things that the kernel looks at before it
+// wakes the agent (policy.h). `inet`: without an IP socket among descriptors 0 to 2 the value
+// follows from the descriptor's kind.
+enum class Trait : uint8_t { none, layer, exec_in, inet };
+
 enum class Argument { none, index, index_or_none, key };
 
 struct FieldRequest;
@@ -63,7 +68,13 @@ struct Field {
   bool subnet = false;                // compared with networks: 10.0.0.0/8
   std::string_view constant = {};     // of a text: what it always is
   std::optional<int64_t> least = {};  // of a number: it is never smaller
+  Trait trait = Trait::none;
 };
+
+constexpr Field decided_by(Trait trait, Field field) {
+  field.trait = trait;
+  return field;
+}
 
 std::span<const Field> process_fields();
 std::span<const Field> descriptor_fields();

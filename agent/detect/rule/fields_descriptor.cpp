@@ -95,21 +95,26 @@ struct Names {
 template <size_t Index>
 std::array<Field, 8> fields_of(const Names& names) {
   using enum FieldType;
+  constexpr auto known = Trait::inet;  // of no IP socket all but the kind is missing
   return {{
-      {names.kind, text,
-       "What it is: none file dir char null tty block pipe fifo inet unix socket anon",
-       read_kind<Index>, Values::one, Argument::none, kAllEvents, kind_word},
-      {names.direction, text,
-       "Of an IP socket, who opened the connection: outbound inbound listen unknown",
-       read_direction<Index>, Values::one, Argument::none, kAllEvents, direction_word},
-      {names.protocol, text, "Of an IP socket: tcp udp", read_protocol<Index>, Values::one,
-       Argument::none, kAllEvents, protocol_word},
-      {names.local_ip, ip, "Of an IP socket, its own address", read_local_ip<Index>},
-      {names.local_port, number, "Of an IP socket, its own port",
-       read_port<Index, &pk_fd::local_port>},
-      {names.remote_ip, ip, "Of an IP socket, the peer's address", read_remote_ip<Index>},
-      {names.remote_port, number, "Of an IP socket, the peer's port",
-       read_port<Index, &pk_fd::remote_port>},
+      decided_by(known, {names.kind, text,
+                         "What it is: none file dir char null tty block pipe fifo inet unix socket "
+                         "anon",
+                         read_kind<Index>, Values::one, Argument::none, kAllEvents, kind_word}),
+      decided_by(known,
+                 {names.direction, text,
+                  "Of an IP socket, who opened the connection: outbound inbound listen unknown",
+                  read_direction<Index>, Values::one, Argument::none, kAllEvents, direction_word}),
+      decided_by(known, {names.protocol, text, "Of an IP socket: tcp udp", read_protocol<Index>,
+                         Values::one, Argument::none, kAllEvents, protocol_word}),
+      decided_by(known,
+                 {names.local_ip, ip, "Of an IP socket, its own address", read_local_ip<Index>}),
+      decided_by(known, {names.local_port, number, "Of an IP socket, its own port",
+                         read_port<Index, &pk_fd::local_port>}),
+      decided_by(known, {names.remote_ip, ip, "Of an IP socket, the peer's address",
+                         read_remote_ip<Index>}),
+      decided_by(known, {names.remote_port, number, "Of an IP socket, the peer's port",
+                         read_port<Index, &pk_fd::remote_port>}),
       {names.inode, number, "Inode number; the two ends of a pipe have the same",
        read_inode<Index>},
   }};
