@@ -294,10 +294,12 @@ struct sock {
   struct sock_common __sk_common;
   __u16 sk_type;
   __u16 sk_protocol;
+  struct socket *sk_socket;
   struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct socket {
+  struct file *file;
   struct sock *sk;
 };
 

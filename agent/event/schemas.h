@@ -228,13 +228,14 @@ inline constexpr auto kConnect = concat(
     }));
 
 // pk_stdio
-inline constexpr auto kStdio =
-    concat(kHeader,
-           std::to_array<FieldRow>({
-               below<&pk_stdio::target, 3>("target", "Descriptor that was replaced: 0, 1 or 2"),
-               field<&pk_stdio::source>("source", "Descriptor it was copied from"),
-           }),
-           kDescriptors<&pk_stdio::fd>);
+inline constexpr auto kStdio = concat(
+    kHeader,
+    std::to_array<FieldRow>({
+        below<&pk_stdio::target, 3>("target", "Descriptor that was replaced: 0, 1 or 2"),
+        field<&pk_stdio::source>(
+            "source", "Descriptor it was copied from; the target itself: connected in place"),
+    }),
+    kDescriptors<&pk_stdio::fd>);
 
 // pk_cgroup
 inline constexpr auto kCgroup = concat(
@@ -254,7 +255,8 @@ inline constexpr std::array kEvents = std::to_array<EventRow>({
     event<pk_exit, kExit>(PK_EXIT, "exit", "The last thread of a process ended"),
     event<pk_connect, kConnect>(PK_CONNECT, "connect", "An outgoing connection was asked for"),
     event<pk_stdio, kStdio>(PK_STDIO, "stdio",
-                            "A socket was bound to descriptor 0, 1 or 2 of a running program"),
+                            "A socket was bound to descriptor 0, 1 or 2 of a running program, or "
+                            "connected while it was 0 and 1"),
     event<pk_cgroup, kCgroup>(PK_CGROUP_MKDIR, "cgroup_mkdir",
                               "A workspace's cgroup, or one below it, was made"),
     event<pk_cgroup, kCgroup>(PK_CGROUP_RMDIR, "cgroup_rmdir", "A watched cgroup was removed"),

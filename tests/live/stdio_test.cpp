@@ -70,6 +70,44 @@ TEST_F(Stdio, EveryWayToDuplicateIsTold) {
   }
 }
 
+// dup2 first, connect then: nothing is duplicated any more when the socket becomes a connection.
+TEST_F(Stdio, ConnectOfWhatIsStandardInputAndOutputIsTold) {
+  start();
+  const auto box = workspace();
+  const Listener listener;
+  const sockaddr_in peer = loopback4(listener.port());
+  const auto told = bound_by(*box, [&] {
+    close(0);
+    if (socket(AF_INET, SOCK_STREAM, 0) != 0 || dup2(0, 1) != 1) return 1;
+    return connect(0, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) ? 2 : 0;
+  });
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0]->target, 1u);
+  EXPECT_EQ(told[0]->fd[1].direction, PK_DIR_UNKNOWN);
+  EXPECT_EQ(told[1]->target, 0u);
+  EXPECT_EQ(told[1]->source, told[1]->target);
+  for (int fd : {0, 1}) {
+    EXPECT_EQ(told[1]->fd[fd].direction, PK_DIR_OUTBOUND);
+    EXPECT_EQ(told[1]->fd[fd].remote_port, listener.port());
+    EXPECT_TRUE(is_loopback4(told[1]->fd[fd].remote_addr));
+  }
+}
+
+// A daemon that closed its descriptors: its connections land on 0 and 1, each of them another.
+TEST_F(Stdio, ConnectionsThatHappenToBeZeroAndOneAreNot) {
+  start();
+  const auto box = workspace();
+  const Listener listener;
+  const auto told = bound_by(*box, [&] {
+    close(0), close(1);
+    return connect_to(SOCK_STREAM, loopback4(listener.port())) == 0 &&
+                   connect_to(SOCK_STREAM, loopback4(listener.port())) == 1
+               ? 0
+               : 1;
+  });
+  EXPECT_TRUE(told.empty());
+}
+
 TEST_F(Stdio, CallsThroughThe32BitInterfaceAreTold) {
   if (!takes_32bit_calls()) GTEST_SKIP() << "this machine takes no 32-bit calls";
   start();

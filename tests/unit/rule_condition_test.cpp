@@ -309,6 +309,15 @@ TEST(RuleFields, DescriptorsOfTheParent) {
   EXPECT_TRUE(scene.matches("proc.stdio.inherited = true"));
   scene.process.fd[1].inode = 10;
   EXPECT_TRUE(scene.matches("proc.stdio.inherited = false"));
+  scene.process.fd[1].inode = 9;
+  scene.process.fd[1].local_port = 40112;  // may be chosen later
+  EXPECT_TRUE(scene.matches("proc.stdio.inherited = true"));
+  scene.process.fd[1].direction = PK_DIR_OUTBOUND;  // connected since
+  EXPECT_TRUE(scene.matches("proc.stdio.inherited = false"));
+  scene.parent.fd[1].direction = PK_DIR_OUTBOUND;
+  EXPECT_TRUE(scene.matches("proc.stdio.inherited = true"));
+  scene.process.fd[1].remote_port = 4444;
+  EXPECT_TRUE(scene.matches("proc.stdio.inherited = false"));
 }
 
 TEST(RuleEventTypes, NamesOfFalcoAndOwn) {

@@ -76,8 +76,13 @@ void read_inode(const FieldRequest& request, FieldResult& result) {
   if (fd.kind != PK_FD_NONE) result.add(static_cast<int64_t>(fd.inode));
 }
 
+// A socket that was connected since is another thing than what the parent was known to have: dup2
+// first, connect then, and the child's connection is not the parent's bare socket. The local port
+// may be chosen later, so it does not count.
 bool same(const pk_fd& a, const pk_fd& b) {
-  return a.kind != PK_FD_NONE && a.kind == b.kind && a.inode == b.inode;
+  return a.kind != PK_FD_NONE && a.kind == b.kind && a.inode == b.inode &&
+         a.direction == b.direction && a.remote_port == b.remote_port &&
+         std::ranges::equal(a.remote_addr, b.remote_addr);
 }
 
 void read_inherited(const FieldRequest& request, FieldResult& result) {
@@ -137,9 +142,10 @@ std::span<const Field> descriptor_fields() {
     append(fields_of<2>({"proc.stderr.kind", "proc.stderr.direction", "proc.stderr.proto",
                          "proc.stderr.local_ip", "proc.stderr.local_port", "proc.stderr.remote_ip",
                          "proc.stderr.remote_port", "proc.stderr.inode"}));
-    fields.push_back({"proc.stdio.inherited", FieldType::boolean,
-                      "Descriptors 0 and 1 are the same files as those of the parent",
-                      read_inherited});
+    fields.push_back(
+        {"proc.stdio.inherited", FieldType::boolean,
+         "Descriptors 0 and 1 are the same files, with the same peer, as those of the parent",
+         read_inherited});
     return fields;
   }();
   return kFields;
