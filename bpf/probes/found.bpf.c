@@ -53,13 +53,14 @@ PK_INLINE void pk_append_foreign_argv(struct pk_tail *tail, pk_str *string,
  * Cost: once, at start.
  * Blind spot: only the pid namespace of the agent, which is the machine's.
  * Exactly once: it runs after all other programs are attached, and whoever sets a process's label
- *   first tells of it.
+ *   first tells of it. Every thread is looked at, for the first one of a process may have ended
+ *   while others run: it has no memory, no files and no directories any more.
  */
 SEC("iter.s/task")
 int on_found(struct bpf_iter__task *ctx) {
   struct seq_file *seq = ctx->meta->seq;
   struct task_struct *task = ctx->task;
-  if (!task || task->pid != task->tgid) return 0;
+  if (!task || pk_label_of(task)) return 0;
   if (BPF_CORE_READ(task, signal, live.counter) == 0) return 0;
   __u64 workspace = pk_workspace_of(task);
   struct file *exe = BPF_CORE_READ(task, mm, exe_file);

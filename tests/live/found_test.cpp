@@ -1,13 +1,17 @@
 // What ran before the agent, on real kernel events: told once, with its parent, also while it
 // forks.
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <set>
 #include <string>
 
 #include "tests/live/live_sensor.h"
+#include "tests/live/sockets.h"
 
 namespace picket::live {
 namespace {
@@ -64,6 +68,73 @@ TEST_F(Found, WhoeverRanBeforeIsFoundOnceWithItsParent) {
   EXPECT_EQ(found.size(), 11u);
   for (const uint32_t each : found) EXPECT_EQ(found.count(each), 1u);
   EXPECT_EQ(count([](const Event& event) { return event.type() == PK_EXIT; }), 11u);
+}
+
+struct Survivor {
+  int ready, stop;
+  uint16_t port;
+};
+
+// Outlives the first thread of its process; connects when it may go on.
+void* survive(void* given) {
+  const Survivor& self = *static_cast<Survivor*>(given);
+  char c = 0;
+  const auto first_thread_ended = [] {
+    std::ifstream stat("/proc/self/stat");
+    std::string pid, comm, state;
+    stat >> pid >> comm >> state;
+    return state == "Z";
+  };
+  while (!first_thread_ended()) usleep(1000);
+  (void)!write(self.ready, "x", 1);
+  (void)!read(self.stop, &c, 1);
+  _exit(connect_to(SOCK_STREAM, loopback4(self.port)) < 0 ? 1 : 0);
+}
+
+TEST_F(Found, ProcessWhoseFirstThreadEndedIsFoundOnceAndItsConnectsAreTold) {
+  const auto box = workspace();
+  const Listener listener;
+  int ready[2], stop[2];
+  ASSERT_EQ(pipe(ready) | pipe(stop), 0);
+  Child child = spawn_in(*box, [&] {
+    close(stop[1]);
+    static Survivor survivor;
+    survivor = {ready[1], stop[0], listener.port()};
+    for (int i = 0; i < 3; ++i) {  // more than one survivor: found once all the same
+      pthread_t thread;
+      if (pthread_create(
+              &thread, nullptr,
+              i == 0 ? survive : [](void*) -> void* {
+                pause();
+                return nullptr;
+              },
+              &survivor) != 0)
+        return 1;
+    }
+    syscall(SYS_exit, 0);  // of this thread alone, without unwinding the test
+    return 1;
+  });
+  close(ready[1]);
+  const pid_t pid = child.pid();
+  char c = 0;
+  ASSERT_EQ(read(ready[0], &c, 1), 1);
+  start();
+  ASSERT_TRUE(wait_for(of(PK_FOUND, pid)));
+  close(stop[1]);
+  EXPECT_EQ(child.wait(), 0);
+  ASSERT_TRUE(drain_until_exit(pid));
+  close(stop[0]), close(ready[0]);
+
+  const std::vector<Event> found = select(of(PK_FOUND, pid));
+  ASSERT_EQ(found.size(), 1u);
+  const pk_exec* process = found[0].as<pk_exec>();
+  EXPECT_NE(exe_of(found[0]).find("live"), std::string::npos);
+  EXPECT_NE(std::string(found[0].text(process->argv)).find("live"), std::string::npos);
+  EXPECT_FALSE(found[0].text(process->cwd).empty());
+  EXPECT_EQ(process->parent_pid, static_cast<uint32_t>(getpid()));
+  EXPECT_EQ(process->vpid, static_cast<uint32_t>(pid));
+  ASSERT_EQ(count(of(PK_CONNECT, pid)), 1u);
+  EXPECT_EQ(select(of(PK_CONNECT, pid))[0].header().cgroup_id, box->id());
 }
 
 // The walk at start runs while the workspace forks: nobody may be told twice, nobody may be missed.
