@@ -22,8 +22,10 @@ PK_INLINE void pk_on_duplicate(struct task_struct *task, const struct pk_call *c
   struct pk_fd landed = {};
   pk_fill_fd(&landed, task, call->result);
   if (landed.kind != PK_FD_INET && landed.kind != PK_FD_UNIX) return;
+  /* A local socket is half of everyday plumbing: it may not crowd out what is critical. */
+  bool bulk = landed.kind == PK_FD_UNIX;
   struct pk_stdio *record;
-  if (!PK_RESERVE(record, PK_STDIO, false, label->workspace)) return;
+  if (!PK_RESERVE(record, PK_STDIO, bulk, label->workspace)) return;
   pk_fill_stdio(record, task, label->workspace,
                 pk_origin_flags(label) | (call->compat ? PK_COMPAT : 0), call->result, call->first);
   pk_submit(record, PK_STDIO);
