@@ -49,16 +49,10 @@ std::optional<PeerIdentity> parse_spiffe(std::string_view uri, std::string_view 
   return peer;
 }
 
-std::optional<PeerIdentity> peer_identity(const std::vector<std::string>& names,
+std::optional<PeerIdentity> peer_identity(const std::vector<std::string>& uri_names,
                                           std::string_view trust_domain) {
-  std::optional<PeerIdentity> found;
-  for (const std::string& name : names) {
-    auto peer = parse_spiffe(name, trust_domain);
-    if (!peer) continue;
-    if (found) return std::nullopt;  // two names: which one speaks?
-    found = std::move(peer);
-  }
-  return found;
+  if (uri_names.size() != 1) return std::nullopt;  // two names: which one speaks?
+  return parse_spiffe(uri_names.front(), trust_domain);
 }
 
 }  // namespace picket

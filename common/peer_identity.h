@@ -22,8 +22,10 @@ struct PeerIdentity {
 // spiffe://DOMAIN/collector/NAME, spiffe://DOMAIN/operator/ROLE/NAME.
 std::optional<PeerIdentity> parse_spiffe(std::string_view uri, std::string_view trust_domain);
 
-// Out of all the names of one certificate. nullopt: none, or more than one, is such an id.
-std::optional<PeerIdentity> peer_identity(const std::vector<std::string>& names,
+// Out of the URI names of one certificate. nullopt: there is not exactly one, whatever the others
+// are, or it is no such id. Names of other kinds do not count: authorities let a requester choose
+// its DNS names.
+std::optional<PeerIdentity> peer_identity(const std::vector<std::string>& uri_names,
                                           std::string_view trust_domain);
 
 }  // namespace picket

@@ -1,6 +1,7 @@
 #include "common/tls.h"
 
 #include <fmt/format.h>
+#include <grpc/grpc_security_constants.h>
 #include <grpcpp/security/auth_context.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_certificate_verifier.h>
@@ -88,11 +89,11 @@ std::optional<PeerIdentity> peer_identity(const grpc::ServerContextBase& context
                                           std::string_view trust_domain) {
   const auto auth = context.auth_context();
   if (!auth || !auth->IsPeerAuthenticated()) return std::nullopt;
-  std::vector<std::string> names;
-  for (const grpc::string_ref& name : auth->FindPropertyValues("x509_subject_alternative_name")) {
-    names.emplace_back(name.data(), name.size());
+  std::vector<std::string> uri_names;
+  for (const grpc::string_ref& name : auth->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME)) {
+    uri_names.emplace_back(name.data(), name.size());
   }
-  return peer_identity(names, trust_domain);
+  return peer_identity(uri_names, trust_domain);
 }
 
 }  // namespace picket

@@ -32,7 +32,8 @@ std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const TlsFiles& fi
 std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const TlsTexts& texts,
                                                               std::string server_id);
 
-// Of the caller of an RPC. nullopt: its certificate holds no, or more than one, id of ours.
+// Of the caller of an RPC. nullopt: its certificate has not exactly one URI name, or that is no id
+// of ours.
 std::optional<PeerIdentity> peer_identity(const grpc::ServerContextBase& context,
                                           std::string_view trust_domain);
 

@@ -26,11 +26,12 @@ class AgentService final
     const auto peer = peer_identity(*call, trust_domain_);
     if (!peer) {
       context_.refusals.add("no_identity");
-      spdlog::warn("{} refused: its certificate carries no single id of {}", call->peer(),
-                   trust_domain_);
+      spdlog::warn("{} refused: its certificate has not exactly one URI name, a SPIFFE id of {}",
+                   call->peer(), trust_domain_);
       return new RefusedStream(
           {grpc::StatusCode::UNAUTHENTICATED,
-           fmt::format("the certificate carries no single SPIFFE id of {}", trust_domain_)});
+           fmt::format("the certificate has not exactly one URI name, a SPIFFE id of {}",
+                       trust_domain_)});
     }
     if (peer->kind != PeerIdentity::Kind::node) {
       context_.refusals.add("not_a_node");

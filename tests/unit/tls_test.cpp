@@ -30,6 +30,10 @@ const Authorities& authorities() {
       pki->issue("node n1");
     }
     both->ours.issue("collector other");
+    both->ours.issue_with_names("dns-node", "DNS:spiffe://picket/node/evil");
+    both->ours.issue_with_names("two-node",
+                                "URI:spiffe://other/node/n1,URI:spiffe://picket/node/evil");
+    both->ours.issue_with_names("named-node", "DNS:n1.example,URI:spiffe://picket/node/n1");
     both->ours.issue("collector old-collector --days -1");
     both->ours.issue("node old-node --days -1");
     return both;
@@ -130,8 +134,7 @@ TEST(Tls, SpeaksOnlyTls13) {
   EXPECT_THAT(s_client(collector, ours("n1"), "-tls1_3"),
               AllOf(HasSubstr("TLSv1.3, Cipher is TLS_"), HasSubstr("Verify return code: 0 (ok)")));
   const uint64_t before = refusals().of(Refusal::tls_version);
-  EXPECT_THAT(s_client(collector, ours("n1"), "-tls1_2"),
-              HasSubstr("Cipher is (NONE)"));
+  EXPECT_THAT(s_client(collector, ours("n1"), "-tls1_2"), HasSubstr("Cipher is (NONE)"));
   expect_counted(Refusal::tls_version, before);
   // A client that offers everything older, too.
   EXPECT_THAT(s_client(collector, ours("n1"), "-no_tls1_3 -cipher ALL:@SECLEVEL=0"),
@@ -165,6 +168,16 @@ TEST(Tls, TheCollectorRefusesAClientWithoutACertificate) {
   // The refusal comes after the handshake as the client sees it, so its own word proves nothing.
   output_of("openssl s_client -connect " + collector.address() + " -alpn h2 -tls1_3 </dev/null");
   expect_counted(Refusal::no_certificate, before);
+}
+
+// Signed by our own authority all the same.
+TEST(Tls, TheCollectorKnowsAClientByItsOnlyUriName) {
+  FakeCollector collector(ours("collector"));
+  collector.start();
+  EXPECT_FALSE(attempt(collector, ours("dns-node")).greeted);
+  EXPECT_FALSE(attempt(collector, ours("two-node")).greeted);
+  EXPECT_TRUE(attempt(collector, ours("named-node")).greeted);
+  EXPECT_THAT(collector.state().peers, testing::ElementsAre("spiffe://picket/node/n1"));
 }
 
 TEST(Tls, TheAgentRefusesAnExpiredCollector) {
@@ -287,9 +300,11 @@ TEST(PeerIdentity, RefusesEverythingElse) {
   EXPECT_FALSE(parse_spiffe("spiffe:///node/n1", ""));
 }
 
-TEST(PeerIdentity, ACertificateSpeaksForOneNameOnly) {
-  EXPECT_TRUE(peer_identity({"a.example", "spiffe://picket/node/n1"}, "picket"));
-  EXPECT_FALSE(peer_identity({"a.example"}, "picket"));
+TEST(PeerIdentity, ACertificateHasExactlyOneUriName) {
+  EXPECT_TRUE(peer_identity({"spiffe://picket/node/n1"}, "picket"));
+  EXPECT_FALSE(peer_identity(std::vector<std::string>{}, "picket"));
+  EXPECT_FALSE(peer_identity({"https://a.example"}, "picket"));
+  EXPECT_FALSE(peer_identity({"https://a.example", "spiffe://picket/node/n1"}, "picket"));
   EXPECT_FALSE(
       peer_identity({"spiffe://picket/node/n1", "spiffe://picket/operator/admin/x"}, "picket"));
 }
