@@ -1,6 +1,12 @@
 #include "collector/store/sqlite_store.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "collector/audit/chain.h"
 #include "collector/store/sqlite_reader.h"
@@ -33,10 +39,33 @@ std::string_view state_word(CommandState state) {
   return "interrupted";
 }
 
+// Alerts and the audit log are for the collector only. SQLite gives new side files the mode of the
+// database; an older collector may have left all three open to everybody.
+absl::Status make_private(const std::filesystem::path& file) {
+  constexpr mode_t kPrivate = 0600;
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kPrivate);
+  if (fd < 0) {
+    return absl::InternalError(
+        fmt::format("open database {}: {}", file.string(), std::strerror(errno)));
+  }
+  ::close(fd);
+  for (const char* side : {"", "-wal", "-shm"}) {
+    const std::string path = file.string() + side;
+    struct stat found {};
+    if (::stat(path.c_str(), &found) != 0 || (found.st_mode & 0077U) == 0) continue;
+    if (::chmod(path.c_str(), kPrivate) != 0) {
+      return absl::InternalError(
+          fmt::format("take {} away from other users: {}", path, std::strerror(errno)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file,
                                                                const Clock& clock) {
+  if (absl::Status status = make_private(file); !status.ok()) return status;
   auto db = Database::open(file, Database::Mode::read_write);
   if (!db.ok()) return db.status();
   absl::Status status = sqlite::migrate(*db);

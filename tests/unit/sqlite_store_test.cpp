@@ -67,6 +67,24 @@ class SqliteFile : public testing::Test {
   TestClock clock_;
 };
 
+TEST_F(SqliteFile, IsForItsOwnerOnly) {
+  using std::filesystem::perms;
+  const auto mode_of = [&](const char* side) {
+    return std::filesystem::status(folder_.file().string() + side).permissions();
+  };
+  for (int round = 0; round < 2; ++round) {
+    const auto store = SqliteStore::open(folder_.file(), clock_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_TRUE((*store)->append_audit({}).ok());
+    for (const char* side : {"", "-wal", "-shm"}) {
+      EXPECT_EQ(mode_of(side), perms::owner_read | perms::owner_write) << side << " " << round;
+    }
+    // As an older collector left it.
+    std::filesystem::permissions(folder_.file(), perms::others_read,
+                                 std::filesystem::perm_options::add);
+  }
+}
+
 TEST_F(SqliteFile, RefusesAnotherProgramsDatabase) {
   execute("CREATE TABLE foreign_table (x)");
   const absl::Status status = open();
