@@ -135,6 +135,7 @@ void Collector::stop() {
     parts_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
     parts_->server->Wait();
   }
+  parts_->commands.stop();  // what it refused meanwhile is audited, too
   parts_->workers.stop();
   parts_->writer.stop();
   parts_->http.stop();

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "common/alert_json.h"
+#include "common/utf8.h"
 
 namespace picket {
 namespace {
@@ -17,7 +18,8 @@ using std::chrono::milliseconds;
 constexpr size_t kQueue = 1024;
 constexpr size_t kMaxAwaited = 1024;
 constexpr size_t kExpiredKept = 256;
-constexpr size_t kMaxReason = 1000;
+constexpr size_t kMaxText = 1000;
+constexpr size_t kMaxTurnedAway = 256;
 constexpr uint32_t kDefaultTimeoutMs = 30'000;
 constexpr uint32_t kMaxTimeoutMs = 600'000;
 constexpr milliseconds kIdle{60'000};
@@ -49,6 +51,11 @@ absl::StatusOr<std::string> new_command_id() {
 std::string outcome_words(const v1::CommandResult& result) {
   return fmt::format("{}: {}{}", result.ok() ? "done" : "failed", result.detail(),
                      result.dry_run() ? " (dry run)" : "");
+}
+
+// For the audit log, which also takes what was refused for its length.
+std::string bounded(const std::string& text) {
+  return text.size() <= kMaxText ? text : to_utf8(std::string_view(text).substr(0, kMaxText));
 }
 
 std::string words(const absl::Status& status) {
@@ -89,10 +96,42 @@ absl::Status Commands::start() {
 void Commands::stop() {
   queue_.close();
   if (thread_.joinable()) thread_.join();
+  audit_turned_away();
 }
 
 bool Commands::submit(CommandRequest request, Done done) {
-  return queue_.push(Order{std::move(request), std::move(done)});
+  if (queue_.push(Order{request, std::move(done)})) return true;
+  turn_away(request);
+  return false;
+}
+
+// The audit entry waits for this object's thread: whoever floods must not fill the writer's queue.
+void Commands::turn_away(const CommandRequest& request) {
+  const std::lock_guard lock(turned_away_mutex_);
+  const auto found = turned_away_.find(request.actor);
+  if (found == turned_away_.end() && turned_away_.size() >= kMaxTurnedAway) {
+    spdlog::error("a command of {} was refused, too many wait; the audit log cannot say it",
+                  request.actor);
+    return;
+  }
+  TurnedAway& entry = turned_away_[request.actor];
+  entry.last.set_action(request.order.action());
+  entry.last.set_workspace(bounded(request.order.workspace()));
+  entry.last.set_reason(bounded(request.order.reason()));
+  ++entry.count;
+}
+
+void Commands::audit_turned_away() {
+  std::map<std::string, TurnedAway> turned_away;
+  {
+    const std::lock_guard lock(turned_away_mutex_);
+    turned_away.swap(turned_away_);
+  }
+  for (const auto& [actor, one] : turned_away) {
+    std::string why = "the collector could take no more commands";
+    if (one.count > 1) why += fmt::format("; {} attempts, this is the last", one.count);
+    refuse({actor, one.last, ""}, absl::ResourceExhaustedError(why));
+  }
 }
 
 void Commands::on_commit(const CommitOutcome& outcome) {
@@ -125,6 +164,7 @@ void Commands::loop() {
       }
     }
     expire(std::chrono::steady_clock::now());
+    audit_turned_away();
   }
   interrupt_all();
 }
@@ -135,12 +175,15 @@ absl::Status Commands::check(const v1::RunCommandRequest& order) const {
     return absl::InvalidArgumentError("the action must be kill, freeze or thaw");
   }
   if (order.workspace().empty()) return absl::InvalidArgumentError("which workspace?");
+  if (order.workspace().size() > kMaxText) {
+    return absl::InvalidArgumentError(
+        fmt::format("the workspace's name is longer than {} bytes", kMaxText));
+  }
   if (order.reason().find_first_not_of(" \t\r\n") == std::string::npos) {
     return absl::InvalidArgumentError("a reason is required: it goes into the audit log");
   }
-  if (order.reason().size() > kMaxReason) {
-    return absl::InvalidArgumentError(
-        fmt::format("the reason is longer than {} bytes", kMaxReason));
+  if (order.reason().size() > kMaxText) {
+    return absl::InvalidArgumentError(fmt::format("the reason is longer than {} bytes", kMaxText));
   }
   if (awaited_.size() >= kMaxAwaited) {
     return absl::ResourceExhaustedError("too many commands wait for their nodes");
@@ -196,7 +239,10 @@ absl::StatusOr<Commands::Awaited> Commands::record(const CommandRequest& request
                                                    const v1::NodeWorkspace& target) {
   const v1::RunCommandRequest& order = request.order;
   auto id = new_command_id();
-  if (!id.ok()) return id.status();
+  if (!id.ok()) {
+    refuse(request, id.status());
+    return id.status();
+  }
   const uint32_t timeout =
       order.timeout_ms() == 0 ? kDefaultTimeoutMs : std::min(order.timeout_ms(), kMaxTimeoutMs);
   const uint64_t now_ns = clock_.wall_ns();
@@ -219,22 +265,31 @@ absl::StatusOr<Commands::Awaited> Commands::record(const CommandRequest& request
   awaited.audit_id = std::to_string(entry->sequence());
   absl::Status status = writer_.run_and_wait(
       [&](Store& store) { return store.add_command(awaited.node, awaited.command); });
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    close(awaited, CommandState::failed, fmt::format("failed: {}", words(status)));
+    return status;
+  }
   return awaited;
+}
+
+void Commands::refuse(const CommandRequest& request, const absl::Status& why) {
+  const v1::RunCommandRequest& asked = request.order;
+  const auto entry = audit(request.actor, asked.action(), bounded(asked.workspace()),
+                           bounded(asked.reason()), fmt::format("refused: {}", words(why)));
+  if (!entry.ok()) {
+    spdlog::error("a refusal of {} could not be audited: {}", request.actor, words(entry.status()));
+  }
 }
 
 void Commands::issue(Order order) {
   const v1::RunCommandRequest& asked = order.request.order;
-  absl::Status status = order.request.denied
-                            ? absl::PermissionDeniedError("the operator's role may not command")
-                            : check(asked);
+  absl::Status status = order.request.denied.empty()
+                            ? check(asked)
+                            : absl::PermissionDeniedError(order.request.denied);
   absl::StatusOr<v1::NodeWorkspace> target =
       status.ok() ? find_workspace(asked.workspace()) : status;
   if (!target.ok()) {
-    const auto entry = audit(order.request.actor, asked.action(), asked.workspace(),
-                             asked.reason().substr(0, kMaxReason),
-                             fmt::format("refused: {}", words(target.status())));
-    if (!entry.ok()) spdlog::error("a refusal could not be audited: {}", words(entry.status()));
+    refuse(order.request, target.status());
     return order.done(target.status());
   }
   auto awaited = record(order.request, *target);

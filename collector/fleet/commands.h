@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <variant>
@@ -20,9 +21,9 @@
 namespace picket {
 
 struct CommandRequest {
-  std::string actor;  // the operator's SPIFFE id
+  std::string actor;  // the caller's SPIFFE id
   v1::RunCommandRequest order;
-  bool denied = false;  // the role does not allow it: only audited
+  std::string denied;  // not empty: why the caller may not; only audited
 };
 
 class Commands {
@@ -34,10 +35,11 @@ class Commands {
 
   // Closes what an earlier run left open, then begins. The writer runs already.
   absl::Status start();
-  // Answers everything that waits. Before the writer stops.
+  // Answers everything that waits. Before the writer stops; once more when no submit() can come.
   void stop();
 
-  // false: too many wait, and `done` is never called. `done` runs on this object's thread.
+  // false: too many wait, which is audited too, and `done` is never called. `done` runs on this
+  // object's thread.
   bool submit(CommandRequest request, Done done);
   // A listener of the writer.
   void on_commit(const CommitOutcome& outcome);
@@ -62,6 +64,12 @@ class Commands {
     v1::Action action;
   };
 
+  // Of one caller, found no place in the queue and not yet in the audit log.
+  struct TurnedAway {
+    v1::RunCommandRequest last;
+    uint64_t count = 0;
+  };
+
   void loop();
   std::chrono::milliseconds until_next_deadline() const;
   void issue(Order order);
@@ -72,6 +80,9 @@ class Commands {
   void answer_late(const NodeResult& result);
   void expire(Time now);
   void interrupt_all();
+  void turn_away(const CommandRequest& request);
+  void audit_turned_away();
+  void refuse(const CommandRequest& request, const absl::Status& why);
   absl::StatusOr<v1::AuditEntry> audit(const std::string& actor, v1::Action action,
                                        const std::string& object, const std::string& reason,
                                        const std::string& outcome);
@@ -83,6 +94,8 @@ class Commands {
   const Clock& clock_;
   BoundedQueue<std::variant<Order, NodeResult>> queue_;
   std::thread thread_;
+  std::mutex turned_away_mutex_;
+  std::map<std::string, TurnedAway> turned_away_;  // by caller: a flood of one makes one entry
   // The thread's own.
   std::map<std::string, Awaited> awaited_;  // by command id
   std::deque<Expired> expired_;

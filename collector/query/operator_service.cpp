@@ -67,15 +67,15 @@ class OperatorService final : public v1::OperatorService::CallbackService {
   Unary* RunCommand(Call* call, const v1::RunCommandRequest* request,
                     v1::RunCommandResponse* response) override {
     Unary* reactor = call->DefaultReactor();
-    PeerIdentity caller;
-    if (grpc::Status status = identify(*call, caller); !status.ok()) {
-      reactor->Finish(std::move(status));
+    const auto caller = identify(*call);
+    if (!caller) {
+      reactor->Finish(no_identity());
       return reactor;
     }
-    CommandRequest command{caller.uri, *request, !allows(caller.role, Access::command)};
-    if (command.denied) {
-      context_.refusals.add("role_denied");
-      spdlog::warn("{} refused: its role may not command", caller.uri);
+    // What is denied goes on to the audit log, too.
+    CommandRequest command{caller->uri, *request, ""};
+    if (grpc::Status status = check_access(*caller, Access::command); !status.ok()) {
+      command.denied = status.error_message();
     }
     const auto done = [=](absl::StatusOr<v1::RunCommandResponse> result) {
       if (result.ok()) *response = *std::move(result);
@@ -91,31 +91,35 @@ class OperatorService final : public v1::OperatorService::CallbackService {
  private:
   AlertStreamSource source() const { return {context_.store, context_.feed, context_.workers}; }
 
-  grpc::Status identify(const Call& call, PeerIdentity& caller) const {
-    const auto peer = peer_identity(call, context_.trust_domain);
-    if (!peer) {
-      context_.refusals.add("no_identity");
-      return {
-          grpc::StatusCode::UNAUTHENTICATED,
-          fmt::format("the certificate carries no single SPIFFE id of {}", context_.trust_domain)};
-    }
-    if (peer->kind != PeerIdentity::Kind::operator_) {
+  std::optional<PeerIdentity> identify(const Call& call) const {
+    auto peer = peer_identity(call, context_.trust_domain);
+    if (!peer) context_.refusals.add("no_identity");
+    return peer;
+  }
+
+  grpc::Status no_identity() const {
+    return {grpc::StatusCode::UNAUTHENTICATED,
+            fmt::format("the certificate has not exactly one URI name, a SPIFFE id of {}",
+                        context_.trust_domain)};
+  }
+
+  grpc::Status check_access(const PeerIdentity& caller, Access access) const {
+    if (caller.kind != PeerIdentity::Kind::operator_) {
       context_.refusals.add("not_an_operator");
-      spdlog::warn("{} refused: it is not an operator", peer->uri);
-      return {grpc::StatusCode::PERMISSION_DENIED, fmt::format("{} is not an operator", peer->uri)};
+      spdlog::warn("{} refused: it is not an operator", caller.uri);
+      return {grpc::StatusCode::PERMISSION_DENIED,
+              fmt::format("{} is not an operator", caller.uri)};
     }
-    caller = *peer;
-    return grpc::Status::OK;
+    if (allows(caller.role, access)) return grpc::Status::OK;
+    const char* why = access == Access::command ? "may not command" : "is unknown";
+    context_.refusals.add("role_denied");
+    spdlog::warn("{} refused: its role {}", caller.uri, why);
+    return {grpc::StatusCode::PERMISSION_DENIED, fmt::format("the role of {} {}", caller.uri, why)};
   }
 
   grpc::Status check_read(const Call& call) const {
-    PeerIdentity caller;
-    if (grpc::Status status = identify(call, caller); !status.ok()) return status;
-    if (allows(caller.role, Access::read)) return grpc::Status::OK;
-    context_.refusals.add("role_denied");
-    spdlog::warn("{} refused: unknown role", caller.uri);
-    return {grpc::StatusCode::PERMISSION_DENIED,
-            fmt::format("the role of {} is unknown", caller.uri)};
+    const auto caller = identify(call);
+    return caller ? check_access(*caller, Access::read) : no_identity();
   }
 
   // Request and response live until Finish.

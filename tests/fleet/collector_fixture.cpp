@@ -19,10 +19,15 @@ RefusalCounts& refused_peers() {
 const DevPki& pki() {
   static const auto* const made = [] {
     auto* pki = new DevPki;
-    for (const char* who : {"collector collector", "node n1", "node n2", "operator admin ada",
-                            "operator responder rob", "operator viewer vic"}) {
+    for (const char* who :
+         {"collector collector", "node n1", "node n2", "operator admin ada",
+          "operator responder rob", "operator viewer vic", "operator admin old --days -1"}) {
       pki->issue(who);
     }
+    pki->issue_with_names("dns-admin", "DNS:spiffe://picket/operator/admin/evil");
+    pki->issue_with_names("two-admin",
+                          "URI:spiffe://other/operator/admin/evil,"
+                          "URI:spiffe://picket/operator/admin/evil");
     return pki;
   }();
   return *made;

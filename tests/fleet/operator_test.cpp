@@ -99,6 +99,31 @@ TEST_F(Operator, ExitCodesTellWhatWentWrong) {
   EXPECT_EQ(picketctl("vic", {"alerts", "watch"}).exit_code, 4);
 }
 
+TEST_F(Operator, EveryAttemptToCommandIsOnRecord) {
+  EXPECT_EQ(picketctl("n1", {"workspace", "kill", "w1", "--reason", "mine"}).exit_code, 5);
+  EXPECT_EQ(picketctl("vic", {"workspace", "thaw", "w1", "--reason", "please"}).exit_code, 5);
+  const auto audit = json("vic", {"audit", "list"});
+  ASSERT_EQ(audit.size(), 2U);
+  EXPECT_EQ(audit[0]["actor"], kNode);
+  EXPECT_EQ(audit[0]["action"], "workspace.kill");
+  EXPECT_EQ(audit[0]["object"], "w1");
+  EXPECT_EQ(audit[0]["reason"], "mine");
+  EXPECT_EQ(audit[0]["outcome"], std::string("refused: ") + kNode + " is not an operator");
+  EXPECT_EQ(audit[1]["actor"], "spiffe://picket/operator/viewer/vic");
+  EXPECT_THAT(audit[1]["outcome"].get<std::string>(), HasSubstr("may not command"));
+}
+
+TEST_F(Operator, IsTheOnlyUriNameOfTheCertificate) {
+  const auto node = node_with_workspaces();
+  for (const char* who : {"dns-admin", "two-admin"}) {
+    const ProgramResult refusal =
+        picketctl(who, {"workspace", "thaw", "aa11", "--reason", "let me in"});
+    EXPECT_EQ(refusal.exit_code, 5) << who;
+    EXPECT_THAT(refusal.err, HasSubstr("not exactly one URI name")) << who;
+  }
+  EXPECT_EQ(refused(*this, "no_identity"), 2);
+}
+
 TEST_F(Operator, OrdersAndGetsTheNodesAnswer) {
   const auto node = node_with_workspaces();
   std::thread answer([&] {
