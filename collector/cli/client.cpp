@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "common/tls.h"
+#include "common/watching_metadata.h"
 #include "picket/v1/operator.grpc.pb.h"
 
 namespace picket {
@@ -101,7 +102,8 @@ absl::Status Client::watch_alerts(const v1::WatchAlertsRequest& request,
   grpc::ClientContext context;
   const auto reader = impl_->stub->WatchAlerts(&context, request);
   reader->WaitForInitialMetadata();
-  on_watching();
+  // It came without the key when the call was refused.
+  if (context.GetServerInitialMetadata().contains(kWatchingMetadata)) on_watching();
   v1::WatchAlertsResponse response;
   bool enough = false;
   while (!enough && reader->Read(&response)) enough = !on_alert(response.alert());

@@ -3,12 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "collector/app/version.h"
 #include "collector/cli/alert_commands.h"
 #include "collector/cli/fleet_commands.h"
 #include "collector/cli/rules_commands.h"
 #include "collector/cli/session.h"
+#include "common/alert_json.h"
 #include "common/log.h"
 #include "common/tls.h"
 #include "common/tls_refusals.h"
@@ -30,14 +32,25 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", picket::kCollectorVersion);
   app.require_subcommand(1);
   app.footer(
-      "Exit codes: 0 ok, 1 failure, 2 usage, 3 validation found errors, 4 cannot connect, 5 "
-      "denied.");
+      "Exit codes:\n"
+      "  0  ok\n"
+      "  1  failure\n"
+      "  2  usage; also a context, certificate or key that is missing, expired or unfit\n"
+      "  3  validation found errors\n"
+      "  4  cannot connect; also when the collector does not trust your certificate, because it "
+      "hangs up without a word\n"
+      "  5  denied");
   picket::add_alert_commands(app, session);
   picket::add_workspace_commands(app, session);
   picket::add_fleet_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
-  app.add_subcommand("version", "The version of picketctl")->callback([] {
-    std::cout << picket::kCollectorVersion << '\n';
+  CLI::App* version = app.add_subcommand("version", "The version of picketctl");
+  version->fallthrough()->callback([&] {
+    if (session.json) {
+      std::cout << picket::json_line({{"version", picket::kCollectorVersion}}) << '\n';
+    } else {
+      std::cout << picket::kCollectorVersion << '\n';
+    }
   });
   try {
     app.parse(argc, argv);

@@ -33,8 +33,9 @@ void Session::run(const std::function<absl::Status(Client&)>& command) {
   }
   const auto context = load_context(context_file);
   if (!context.ok()) return fail(kExitUsage, std::string(context.status().message()));
+  // Nothing has been sent yet: what is wrong is on this side.
   if (absl::Status status = check_files(context->tls); !status.ok()) {
-    return fail(kExitNoConnection, std::string(status.message()));
+    return fail(kExitUsage, std::string(status.message()));
   }
   client_ = std::make_unique<Client>(*context);
   const absl::Status status = command(*client_);

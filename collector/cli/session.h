@@ -16,9 +16,9 @@ namespace picket {
 enum ExitCode {
   kExitOk = 0,
   kExitFailure = 1,
-  kExitUsage = 2,
-  kExitInvalid = 3,  // validation found errors
-  kExitNoConnection = 4,
+  kExitUsage = 2,         // also a context, certificate or key that cannot be used
+  kExitInvalid = 3,       // validation found errors
+  kExitNoConnection = 4,  // also when it does not trust our certificate: it hangs up without a word
   kExitDenied = 5,
 };
 

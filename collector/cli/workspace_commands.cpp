@@ -69,6 +69,11 @@ absl::Status order(Client& client, const v1::RunCommandRequest& request, bool js
       fmt::format("the node could not do it: {}", printable(result.detail())));
 }
 
+std::string check_reason(const std::string& reason) {
+  const bool blank = reason.find_first_not_of(" \t\r\n") == std::string::npos;
+  return blank ? "a reason is required: it goes into the audit log" : "";
+}
+
 struct Order {
   std::string workspace, reason;
   uint32_t timeout_seconds = 30;
@@ -80,7 +85,9 @@ void add_action(CLI::App& workspace, Session& session, const char* name, const c
   CLI::App* command = workspace.add_subcommand(name, help);
   command->add_option("WORKSPACE", options->workspace, "Id, the beginning of it, or name")
       ->required();
-  command->add_option("--reason", options->reason, "Why; it goes into the audit log")->required();
+  command->add_option("--reason", options->reason, "Why; it goes into the audit log")
+      ->required()
+      ->check(CLI::Validator(check_reason, "TEXT"));
   command->add_option("--timeout", options->timeout_seconds, "Seconds to wait for the node")
       ->capture_default_str()
       ->check(CLI::Range(1, 600));

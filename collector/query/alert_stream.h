@@ -16,6 +16,7 @@
 #include "collector/query/grpc_status.h"
 #include "collector/query/worker_pool.h"
 #include "collector/store/store.h"
+#include "common/watching_metadata.h"
 
 namespace picket {
 
@@ -64,13 +65,13 @@ template <class Response>
 class AlertStream final : public grpc::ServerWriteReactor<Response>,
                           public std::enable_shared_from_this<AlertStream<Response>> {
  public:
-  // gRPC owns the returned reactor.
-  static AlertStream* begin(const AlertStreamSource& source, const v1::AlertFilter& filter,
-                            uint64_t limit, bool watch) {
+  // gRPC owns the returned reactor; `call` outlives it.
+  static AlertStream* begin(grpc::CallbackServerContext& call, const AlertStreamSource& source,
+                            const v1::AlertFilter& filter, uint64_t limit, bool watch) {
     std::shared_ptr<AlertStream> stream(new AlertStream(source));
     const std::lock_guard lock(stream->mutex_);
     stream->self_ = stream;
-    stream->start(filter, limit, watch);
+    stream->start(call, filter, limit, watch);
     return stream.get();
   }
 
@@ -99,7 +100,8 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
 
   explicit AlertStream(const AlertStreamSource& source) : source_(source) {}
 
-  void start(const v1::AlertFilter& filter, uint64_t limit, bool watch) {
+  void start(grpc::CallbackServerContext& call, const v1::AlertFilter& filter, uint64_t limit,
+             bool watch) {
     AlertQuery query = alert_query(filter);
     query.limit = limit;
     if (watch) {
@@ -115,7 +117,9 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
       if (!source_.feed.subscribe(live_)) {
         return finish({grpc::StatusCode::UNAVAILABLE, "the collector is stopping"});
       }
-      // The caller may now act and be sure to see the alert of it.
+      // The caller may now act and be sure to see the alert of it. A refused call has metadata too,
+      // but not this one.
+      call.AddInitialMetadata(kWatchingMetadata, "1");
       this->StartSendInitialMetadata();
     }
     sequence_.emplace(source_, std::move(query), !watch || filter.has_since(), live_);

@@ -31,8 +31,8 @@ class OperatorService final : public v1::OperatorService::CallbackService {
     if (grpc::Status status = check_read(*call); !status.ok()) {
       return new RefusedStream<v1::ListAlertsResponse>(std::move(status));
     }
-    return AlertStream<v1::ListAlertsResponse>::begin(source(), request->filter(), request->limit(),
-                                                      false);
+    return AlertStream<v1::ListAlertsResponse>::begin(*call, source(), request->filter(),
+                                                      request->limit(), false);
   }
 
   grpc::ServerWriteReactor<v1::WatchAlertsResponse>* WatchAlerts(
@@ -40,7 +40,7 @@ class OperatorService final : public v1::OperatorService::CallbackService {
     if (grpc::Status status = check_read(*call); !status.ok()) {
       return new RefusedStream<v1::WatchAlertsResponse>(std::move(status));
     }
-    return AlertStream<v1::WatchAlertsResponse>::begin(source(), request->filter(), 0, true);
+    return AlertStream<v1::WatchAlertsResponse>::begin(*call, source(), request->filter(), 0, true);
   }
 
   Unary* GetAlert(Call* call, const v1::GetAlertRequest* request,

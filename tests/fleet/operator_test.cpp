@@ -16,6 +16,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class Operator : public CollectorTest {
  protected:
@@ -89,6 +90,11 @@ TEST_F(Operator, ExitCodesTellWhatWentWrong) {
   EXPECT_EQ(picketctl("vic", {"alerts", "list", "--since", "soon"}).exit_code, 2);
   EXPECT_EQ(picketctl("vic", {"alarms"}).exit_code, 2);
   EXPECT_EQ(picketctl("ada", {"workspace", "kill", "w1"}).exit_code, 2);  // no reason
+  for (const char* blank : {"", " ", " \t\n"}) {
+    const ProgramResult result = picketctl("ada", {"workspace", "kill", "w1", "--reason", blank});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("a reason is required"));
+  }
   EXPECT_EQ(picketctl("n1", {"alerts", "list"}).exit_code, 5);
   EXPECT_EQ(picketctl("n1", {"status"}).exit_code, 5);
   EXPECT_EQ(picketctl("vic", {"workspace", "kill", "w1", "--reason", "r"}).exit_code, 5);
@@ -97,6 +103,27 @@ TEST_F(Operator, ExitCodesTellWhatWentWrong) {
   stop();
   EXPECT_EQ(picketctl("vic", {"status"}).exit_code, 4);
   EXPECT_EQ(picketctl("vic", {"alerts", "watch"}).exit_code, 4);
+}
+
+TEST_F(Operator, ExitCodesTellWhoseCertificateIsWrong) {
+  const ProgramResult expired = picketctl("old", {"status"});
+  EXPECT_EQ(expired.exit_code, 2);
+  EXPECT_THAT(expired.err, AllOf(HasSubstr("old.crt expired on"), HasSubstr("issue a new one")));
+  const ProgramResult missing = picketctl("nobody", {"status"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("cannot read the certificate"));
+  const DevPki foreign;
+  foreign.issue("operator admin eve");
+  const std::vector<std::string> command = picketctl_command("eve", {"status"});
+  std::ofstream(folder_ / "eve.yaml") << fmt::format(
+      "collector: 127.0.0.1:{}\nca: {}\ncert: {}\nkey: {}\n"
+      "server_id: spiffe://picket/collector/collector\n",
+      port(), certificate("vic").ca.string(), foreign.files("eve").cert.string(),
+      foreign.files("eve").key.string());
+  const auto untrusted = run_program({.argv = command});
+  ASSERT_TRUE(untrusted.ok()) << untrusted.status();
+  EXPECT_EQ(untrusted->exit_code, 4);
+  EXPECT_THAT(untrusted->err, HasSubstr("do not trust each other's certificates"));
 }
 
 TEST_F(Operator, EveryAttemptToCommandIsOnRecord) {
@@ -198,17 +225,15 @@ TEST_F(Operator, LearnsWhyAnOrderIsNotSent) {
     EXPECT_THAT(refusal("nowhere"), HasSubstr("no workspace \"nowhere\""));
     EXPECT_THAT(refusal("aa"), AllOf(HasSubstr("ambiguous"), HasSubstr("aa11"), HasSubstr("aa22")));
     EXPECT_THAT(refusal("bb33"), HasSubstr("it is gone"));
-    const ProgramResult blank = picketctl("ada", {"workspace", "freeze", "aa11", "--reason", " "});
-    EXPECT_THAT(blank.err, HasSubstr("a reason is required"));
   }
   stop();  // the node is not connected to the next one
   start();
   const ProgramResult away = picketctl("ada", {"workspace", "freeze", "aa11", "--reason", "r"});
   EXPECT_EQ(away.exit_code, 1);
   EXPECT_THAT(away.err, HasSubstr("is not connected"));
-  EXPECT_THAT(outcomes(), ElementsAre(HasSubstr("refused"), HasSubstr("refused"),
-                                      HasSubstr("refused"), HasSubstr("refused"),
-                                      HasSubstr("requested"), HasSubstr("not connected")));
+  EXPECT_THAT(outcomes(),
+              ElementsAre(HasSubstr("refused"), HasSubstr("refused"), HasSubstr("refused"),
+                          HasSubstr("requested"), HasSubstr("not connected")));
 }
 
 TEST_F(Operator, WaitsOnlySoLongAndHearsOfALateAnswer) {
@@ -254,6 +279,27 @@ TEST_F(Operator, SeesWorkspacesNodesAndCoverage) {
   EXPECT_EQ(picketctl("vic", {"coverage", "--node", "n9"}).exit_code, 1);
   const auto status = json("vic", {"status"});
   EXPECT_EQ(status.at(0)["nodes_connected"], 1);
+}
+
+TEST_F(Operator, WatchesOnlyWhenTheCollectorSaysSo) {
+  const ProgramResult refusal = picketctl("n1", {"alerts", "watch"});
+  EXPECT_EQ(refusal.exit_code, 5);
+  EXPECT_THAT(refusal.err, AllOf(HasSubstr("is not an operator"), Not(HasSubstr("watching"))));
+  auto pipe = make_pipe();
+  ASSERT_TRUE(pipe.ok());
+  const auto watch = Subprocess::start(
+      {.argv = picketctl_command("vic", {"alerts", "watch"}), .err = pipe->write.get()});
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  pipe->write.reset();
+  LineReader words(std::move(pipe->read));
+  EXPECT_THAT(words.next(std::chrono::steady_clock::now() + kDeadline).value_or("nothing"),
+              HasSubstr("watching"));
+}
+
+TEST_F(Operator, PrintsItsVersion) {
+  const auto version = json("vic", {"version"});
+  ASSERT_EQ(version.size(), 1U);
+  EXPECT_EQ(picketctl("vic", {"version"}).out, version[0]["version"].get<std::string>() + "\n");
 }
 
 // Watchers that begin while alerts stream in see each one once, from the store or live.
