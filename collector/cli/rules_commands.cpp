@@ -27,7 +27,6 @@ using Json = nlohmann::ordered_json;
 using Paths = std::vector<std::filesystem::path>;
 
 constexpr int kFailed = 1, kInvalid = 3;
-constexpr const char* kInstalledRules = "/usr/share/picket/rules";
 
 // Merged findings in the order in which they were first made, each as it was last.
 class Findings final : public FindingSink {
@@ -222,10 +221,6 @@ class Commands {
   bool& json_;
   int& exit_code_;
 };
-
-std::filesystem::path usual_rules() {
-  return std::filesystem::is_directory("rules") ? "rules" : kInstalledRules;
-}
 
 }  // namespace
 

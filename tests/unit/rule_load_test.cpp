@@ -285,6 +285,33 @@ TEST_F(RuleFolder, MissingPathIsAnError) {
   EXPECT_THAT(report.error_text(), HasSubstr("none.yaml: cannot be read"));
 }
 
+TEST_F(RuleFolder, PathsAndFilesWithoutRulesAreErrors) {
+  write("notes.txt", "- nonsense");
+  write("a.test.yaml", "- nonsense");
+  LoadReport folder;
+  EXPECT_TRUE(absl::IsInvalidArgument(load_rules(paths(), folder).status()));
+  EXPECT_EQ(folder.error_text(), folder_.string() + ": holds no rule file (NAME.yaml)");
+  for (const char* nothing : {"", "# all of it is commented out\n", "[]\n", "---\n---\n"}) {
+    write("a.yaml", nothing);
+    LoadReport file;
+    EXPECT_TRUE(absl::IsInvalidArgument(load_rules(paths(), file).status())) << nothing;
+    EXPECT_EQ(file.error_text(), (folder_ / "a.yaml").string() + ": holds no rule, macro or list");
+  }
+}
+
+TEST_F(RuleFolder, AReloadThatFindsNothingKeepsTheLastGoodRules) {
+  write("a.yaml", rule_with("proc.name = bash"));
+  LoadReport report;
+  auto rules = load_rules(paths(), report);
+  ASSERT_TRUE(rules.ok());
+  RuleDetector detector(*std::move(rules));
+  write("a.yaml", "");
+  EXPECT_FALSE(detector.reload(paths(), report).ok());
+  std::filesystem::remove(folder_ / "a.yaml");
+  EXPECT_FALSE(detector.reload(paths(), report).ok());
+  EXPECT_EQ(Scene().run(detector).size(), 1u);
+}
+
 TEST_F(RuleFolder, AReloadThatFailsKeepsTheLastGoodRules) {
   write("a.yaml", rule_with("proc.name = bash"));
   LoadReport report;

@@ -113,6 +113,17 @@ TEST_F(RulesCommands, ValidateNamesThePlaceAndEndsWithThree) {
   EXPECT_EQ(lines()[0]["severity"], "error");
 }
 
+TEST_F(RulesCommands, ValidateOfNothingEndsWithThree) {
+  const std::string empty = write("empty.yaml", "");
+  EXPECT_EQ(run({"validate", empty}), 3);
+  EXPECT_EQ(err_, empty + ": holds no rule, macro or list\n");
+  std::filesystem::create_directory(folder_ / "none");
+  EXPECT_EQ(run({"validate", folder_ / "none"}), 3);
+  EXPECT_THAT(err_, HasSubstr("none: holds no rule file"));
+  EXPECT_THAT(out_, testing::Not(HasSubstr("valid")));
+  EXPECT_EQ(run({"test", folder_ / "none"}), 3);
+}
+
 TEST_F(RulesCommands, WrongUseEndsWithTwo) {
   EXPECT_EQ(run({}), 2);
   EXPECT_EQ(run({"validate"}), 2);

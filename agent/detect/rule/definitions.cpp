@@ -51,7 +51,9 @@ class FileReader {
       return;
     }
     for (const YAML::Node& item : document) read_item(item);
+    says_nothing_ = says_nothing_ && document.size() == 0;
   }
+  bool says_nothing() const { return says_nothing_; }
 
  private:
   void read_item(const YAML::Node& node) {
@@ -188,6 +190,7 @@ class FileReader {
   }
 
   std::shared_ptr<const SourceFile> file_;
+  bool says_nothing_ = true;
   Definitions& definitions_;
   LoadReport& report_;
 };
@@ -204,8 +207,13 @@ void read_definitions(std::string name, std::string text, Definitions& definitio
   ++report.files;
   const auto file =
       std::make_shared<const SourceFile>(SourceFile{std::move(name), std::move(text)});
+  const size_t errors = report.errors.size();
   FileReader reader(file, definitions, report);
   for_each_document(*file, report, [&](const YAML::Node& document) { reader.read(document); });
+  // More likely cut off or emptied by mistake than meant.
+  if (reader.says_nothing() && report.errors.size() == errors) {
+    report.errors.push_back({file->name, 0, 0, "holds no rule, macro or list"});
+  }
 }
 
 void read_definitions(const std::filesystem::path& path, Definitions& definitions,

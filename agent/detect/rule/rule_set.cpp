@@ -12,6 +12,8 @@
 namespace picket {
 namespace {
 
+constexpr const char* kInstalledRules = "/usr/share/picket/rules";
+
 bool is_rule_file(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
   return name.ends_with(".yaml") && !name.ends_with(".test.yaml");
@@ -33,6 +35,11 @@ std::vector<std::filesystem::path> files_below(const std::filesystem::path& fold
 
 }  // namespace
 
+std::filesystem::path usual_rules() {
+  std::error_code error;
+  return std::filesystem::is_directory("rules", error) ? "rules" : kInstalledRules;
+}
+
 RuleSet::RuleSet(std::unique_ptr<const rule::Program> program) : program_(std::move(program)) {}
 RuleSet::~RuleSet() = default;
 
@@ -47,12 +54,13 @@ absl::StatusOr<std::unique_ptr<RuleSet>> load_rules(std::span<const std::filesys
       rule::read_definitions(path, definitions, report);
       continue;
     }
-    for (const auto& file : files_below(path, error)) {
-      rule::read_definitions(file, definitions, report);
-    }
+    const std::vector<std::filesystem::path> files = files_below(path, error);
+    for (const auto& file : files) rule::read_definitions(file, definitions, report);
     if (error) {
       report.errors.push_back(
           {path.string(), 0, 0, fmt::format("cannot be read: {}", error.message())});
+    } else if (files.empty()) {
+      report.errors.push_back({path.string(), 0, 0, "holds no rule file (NAME.yaml)"});
     }
   }
   auto program = rule::Compiler(definitions, report).compile();

@@ -48,9 +48,14 @@ class RuleSet {
 };
 
 // A path is a rule file, or a folder whose *.yaml files are read in the order of their paths,
-// sub-folders included; NAME.test.yaml files are left out. A later definition of a name replaces an
-// earlier one and is noted in `report`.
+// sub-folders included; NAME.test.yaml files are left out. A path without a rule file and a file
+// without a definition are errors. A later definition of a name replaces an earlier one and is
+// noted in `report`.
 absl::StatusOr<std::unique_ptr<RuleSet>> load_rules(std::span<const std::filesystem::path> paths,
                                                     LoadReport& report);
+
+// What is meant where nobody names rules: those of the working directory (a checkout has them), or
+// the installed ones.
+std::filesystem::path usual_rules();
 
 }  // namespace picket
