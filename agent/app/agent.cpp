@@ -36,6 +36,7 @@ namespace picket {
 namespace {
 
 constexpr std::chrono::milliseconds kSelfCheckDeadline{5000};
+constexpr std::chrono::milliseconds kFamilyPatience{2000};
 
 std::string boot_id() {
   std::string id;
@@ -218,7 +219,8 @@ absl::Status Agent::Impl::compose() {
   cgroups = std::make_unique<CgroupFs>(*cgroup_root, cgroup_mounts().v1_freezer);
   responder = std::make_unique<SystemResponder>(
       *cgroups, clock, [this](uint64_t id) { return watched.find(id); },
-      SystemResponder::Options{.max_per_minute = config.max_actions_per_minute});
+      SystemResponder::Options{.max_per_minute = config.max_actions_per_minute},
+      [this](const Target& target) { return pipeline->ask_family(target, kFamilyPatience); });
   responses = std::make_unique<ResponderThread>(
       *responder, [this](Response response) { pipeline->post(std::move(response)); });
   identities = std::make_unique<IdentityService>(

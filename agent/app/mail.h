@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "agent/app/families.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/enrich/workspace.h"
 #include "agent/respond/verdict.h"
@@ -25,6 +26,7 @@ struct DeliveryLoss {
   uint64_t count = 0;
   std::string where;
 };
-using Mail = std::variant<IdentityAnswer, v1::Command, Response, NewRules, DeliveryLoss>;
+using Mail =
+    std::variant<IdentityAnswer, v1::Command, Response, NewRules, DeliveryLoss, FamilyQuestion>;
 
 }  // namespace picket

@@ -8,7 +8,6 @@
 #include <array>
 
 #include "agent/enrich/cgroup_name.h"
-#include "agent/enrich/lineage.h"
 #include "common/alert_json.h"
 
 namespace picket {
@@ -103,6 +102,18 @@ bool Pipeline::post(Mail mail) {
   return true;
 }
 
+absl::StatusOr<Family> Pipeline::ask_family(const Target& target,
+                                            std::chrono::milliseconds patience) {
+  FamilyQuestion question{target, parts_.clock.boot_ns(),
+                          std::make_shared<BoundedQueue<Family>>(1)};
+  const auto answer = question.answer;
+  if (!post(std::move(question)))
+    return absl::ResourceExhaustedError("too many messages wait for the pipeline");
+  if (auto family = answer->pop(patience)) return *std::move(family);
+  return absl::DeadlineExceededError(
+      fmt::format("the pipeline did not read all records within {} ms", patience.count()));
+}
+
 absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
   source_ = &source;
   uint64_t now = last_tick_ns_ = parts_.clock.boot_ns();
@@ -111,6 +122,7 @@ absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
     absl::Status status = take(source, until_tick(now));
     if (!status.ok()) return status;
     open_mail();
+    answer_families();
     now = parts_.clock.boot_ns();
     if (now < next_tick_ns_) continue;
     // The wait may have been long: what was judged is told as of now.
@@ -126,8 +138,13 @@ absl::Status Pipeline::take(EventSource& source, std::chrono::milliseconds timeo
   const uint64_t before = parts_.clock.boot_ns();
   const auto delivered = source.poll(*this, timeout);
   if (!delivered.ok()) return delivered.status();
-  if (*delivered == 0) judged_ns_ = before;  // the ring was empty then
+  if (*delivered == 0) judged_ns_ = quiet_ns_ = before;
   return absl::OkStatus();
+}
+
+void Pipeline::answer_families() {
+  const uint64_t read_ns = std::max(quiet_ns_, judged_ns_ - std::min(judged_ns_, kDisorder));
+  if (families_.answer(enricher_.processes(), read_ns)) source_->wake();
 }
 
 std::chrono::milliseconds Pipeline::until_tick(uint64_t now_ns) const {
@@ -155,7 +172,10 @@ void Pipeline::on_finding(Finding finding) {
   if (verdict.action != Action::none) {  // before anything else: every microsecond counts
     Verdict ordered = verdict;
     ordered.finding = alert_id(finding, parts_.boot_id);
-    if (ordered.target.process.pid != 0) add_descendants(ordered.target);
+    if (ordered.target.process.pid != 0) {
+      ordered.target.descendants = family_of(ordered.target, enricher_.processes()).descendants;
+      std::erase(ordered.target.descendants, ordered.target.process);
+    }
     order(std::move(ordered));
   }
   metrics_->findings.Increment();
@@ -166,18 +186,6 @@ void Pipeline::on_finding(Finding finding) {
 void Pipeline::publish(v1::Envelope envelope, Priority severity) {
   set_wall_ns(*envelope.mutable_recorded(), parts_.clock.wall_ns());
   parts_.outlet.publish(std::move(envelope), severity);
-}
-
-// Also those that no longer hang below it in /proc: their parents ended, and they were adopted.
-void Pipeline::add_descendants(Target& target) const {
-  enricher_.processes().for_each([&](const Process& process) {
-    if (process.exited || process.workspace_cgroup != target.cgroup_id) return;
-    for (const Process& ancestor : lineage(process)) {
-      if (ancestor.key != target.process) continue;
-      target.descendants.push_back(process.key);
-      return;
-    }
-  });
 }
 
 void Pipeline::order(Verdict verdict) {

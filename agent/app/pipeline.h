@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/app/blind_spots.h"
+#include "agent/app/families.h"
 #include "agent/app/mail.h"
 #include "agent/app/outlet.h"
 #include "agent/app/workspace_reports.h"
@@ -67,6 +68,8 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   absl::Status run(EventSource& source, const std::atomic<bool>& stop);
   // Any thread. false: the mailbox is full, and the sender counts it.
   bool post(Mail mail);
+  // Any thread but the pipeline's: waits until all that happened before the call was read.
+  absl::StatusOr<Family> ask_family(const Target& target, std::chrono::milliseconds patience);
 
   // Of the pipeline thread, or before run().
   void report(Finding finding) { on_finding(std::move(finding)); }
@@ -89,15 +92,16 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void read(const Response& response);
   void read(NewRules rules);
   void read(const DeliveryLoss& loss);
+  void read(FamilyQuestion question) { families_.ask(std::move(question)); }
 
   absl::Status take(EventSource& source, std::chrono::milliseconds timeout);
   std::chrono::milliseconds until_tick(uint64_t now_ns) const;
+  void answer_families();
   void tick(uint64_t now_ns);
   void tell_inventory();
   void report_losses(uint64_t now_ns);
   void tell_judged();
   void order(Verdict verdict);
-  void add_descendants(Target& target) const;
   Workspace workspace_by_cgroup(uint64_t cgroup_id);
 
   PipelineParts parts_;
@@ -106,11 +110,13 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   Engine engine_;
   RuleDetector* rules_;  // owned by the engine
   WorkspaceReports reports_;
+  Families families_;
   BoundedQueue<Mail> mailbox_{4096};
   EventSource* source_ = nullptr;
   Timeline timeline_;
   EnricherStats seen_stats_;
   bool inventory_told_ = false;
+  uint64_t quiet_ns_ = 0;        // the ring was empty then
   uint64_t judged_ns_ = 0;       // no older record is in the ring
   uint64_t told_judged_ns_ = 0;  // what the outlet knows of it
   uint64_t next_tick_ns_ = 0;

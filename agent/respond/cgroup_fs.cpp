@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +44,10 @@ milliseconds left(Clock::time_point end) {
 
 std::filesystem::path CgroupFs::v2(const std::string& cgroup, const char* file) const {
   return v2_ / std::filesystem::path(cgroup).relative_path() / file;
+}
+
+std::filesystem::path CgroupFs::v1(const std::string& cgroup) const {
+  return v1_freezer_ / std::filesystem::path(cgroup).relative_path();
 }
 
 bool CgroupFs::exists(const std::string& cgroup) const {
@@ -116,7 +119,7 @@ absl::Status CgroupFs::set_frozen(const std::string& cgroup, bool frozen,
 
 absl::Status CgroupFs::set_frozen_v1(const std::string& cgroup, bool frozen,
                                      milliseconds deadline) const {
-  const auto directory = v1_freezer_ / std::filesystem::path(cgroup).relative_path();
+  const auto directory = v1(cgroup);
   std::error_code ignored;
   if (v1_freezer_.empty() || !std::filesystem::exists(directory / "freezer.state", ignored)) {
     return absl::NotFoundError(
@@ -132,21 +135,36 @@ absl::Status CgroupFs::set_frozen_v1(const std::string& cgroup, bool frozen,
       fmt::format("{} is not {} after {} ms", directory.string(), wish, deadline.count()));
 }
 
-absl::Status CgroupFs::kill_all(const std::string& cgroup, milliseconds deadline) const {
-  const auto end = Clock::now() + deadline;
-  const auto file = v2(cgroup, "cgroup.kill");
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) return kill_each(cgroup, deadline);  // before 5.14
-  if (absl::Status status = write(file, "1"); !status.ok()) return status;
-  return wait_for(v2(cgroup, "cgroup.events"), "populated 0", left(end));
+bool CgroupFs::is_frozen(const std::string& cgroup) const {
+  if (has_line(slurp(v2(cgroup, "cgroup.events")), "frozen 1")) return true;
+  if (v1_freezer_.empty()) return false;
+  const std::string state = slurp(v1(cgroup) / "freezer.state");
+  return state.starts_with("FROZEN") || state.starts_with("FREEZING");
 }
 
-absl::Status CgroupFs::kill_each(const std::string& cgroup, milliseconds deadline) const {
-  // Frozen, nothing can fork away from the loop; a v1 freezer keeps the signal pending until it is
-  // thawed.
-  if (absl::Status status = set_frozen(cgroup, true, deadline); !status.ok()) return status;
-  for (const uint32_t pid : processes(cgroup)) kill(static_cast<pid_t>(pid), SIGKILL);
-  return set_frozen(cgroup, false, deadline);
+// Also the cgroups below: each may have been frozen by itself.
+absl::Status CgroupFs::thaw_v1(const std::string& cgroup) const {
+  if (v1_freezer_.empty()) return absl::OkStatus();
+  absl::Status first;
+  const auto thaw = [&](const std::filesystem::path& state) {
+    const std::string now = slurp(state);
+    if (!now.empty() && !now.starts_with("THAWED")) first.Update(write(state, "THAWED"));
+  };
+  thaw(v1(cgroup) / "freezer.state");
+  std::error_code ignored;
+  for (std::filesystem::recursive_directory_iterator it(v1(cgroup), ignored), end; it != end;
+       it.increment(ignored)) {
+    if (it->is_directory(ignored)) thaw(it->path() / "freezer.state");
+  }
+  return first;
+}
+
+absl::Status CgroupFs::kill_all(const std::string& cgroup, milliseconds deadline) const {
+  const auto end = Clock::now() + deadline;
+  if (absl::Status status = write(v2(cgroup, "cgroup.kill"), "1"); !status.ok()) return status;
+  const absl::Status thawed = thaw_v1(cgroup);
+  absl::Status empty = wait_for(v2(cgroup, "cgroup.events"), "populated 0", left(end));
+  return empty.ok() || thawed.ok() ? empty : thawed;
 }
 
 std::optional<ProcStat> CgroupFs::stat(uint32_t pid) const {

@@ -35,11 +35,14 @@ class CgroupFs {
   // Every process in `cgroup` and below it.
   std::vector<uint32_t> processes(const std::string& cgroup) const;
 
+  // By whatever froze it, or a cgroup above it; false also when it does not exist.
+  bool is_frozen(const std::string& cgroup) const;
   // Writes the wish and waits until the kernel confirms it. On a hierarchy without cgroup.freeze:
   // the v1 freezer.
   absl::Status set_frozen(const std::string& cgroup, bool frozen,
                           std::chrono::milliseconds deadline) const;
-  // SIGKILL to everything in `cgroup` and below it, forks included; waits until it is empty.
+  // SIGKILL to everything in `cgroup` and below it, forks included; waits until it is empty. What
+  // the v1 freezer holds is thawed behind the signal: it would not end before.
   absl::Status kill_all(const std::string& cgroup, std::chrono::milliseconds deadline) const;
 
   std::optional<ProcStat> stat(uint32_t pid) const;
@@ -53,7 +56,8 @@ class CgroupFs {
                         std::chrono::milliseconds deadline) const;
   absl::Status set_frozen_v1(const std::string& cgroup, bool frozen,
                              std::chrono::milliseconds deadline) const;
-  absl::Status kill_each(const std::string& cgroup, std::chrono::milliseconds deadline) const;
+  absl::Status thaw_v1(const std::string& cgroup) const;
+  std::filesystem::path v1(const std::string& cgroup) const;
   std::filesystem::path v2(const std::string& cgroup, const char* file) const;
 
   const std::filesystem::path v2_, v1_freezer_, proc_;

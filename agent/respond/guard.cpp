@@ -51,13 +51,18 @@ absl::Status Guard::admit(const Verdict& verdict) {
   if (verdict.action == Action::none) return refused("no action");
   if (absl::Status status = admit_workspace(verdict.target); !status.ok()) return status;
   if (verdict.action == Action::thaw) return absl::OkStatus();  // gives back: never limited
+  if (verdict.dry_run) return absl::OkStatus();
   const uint64_t now = clock_.boot_ns();
-  while (!recent_ns_.empty() && recent_ns_.front() + kMinute <= now) recent_ns_.pop_front();
-  if (recent_ns_.size() >= max_per_minute_) {
-    return absl::ResourceExhaustedError(
-        fmt::format("{} actions in the last minute are the limit", max_per_minute_));
+  const bool by_rule = verdict.command.empty();
+  std::deque<uint64_t>& recent_ns = by_rule ? recent_by_rules_ns_ : recent_by_operators_ns_;
+  while (!recent_ns.empty() && recent_ns.front() + kMinute <= now) recent_ns.pop_front();
+  if (recent_ns.size() >= max_per_minute_) {
+    return absl::ResourceExhaustedError(fmt::format("{} actions of {} in the last minute are the "
+                                                    "limit",
+                                                    max_per_minute_,
+                                                    by_rule ? "rules" : "operators"));
   }
-  recent_ns_.push_back(now);
+  recent_ns.push_back(now);
   return absl::OkStatus();
 }
 

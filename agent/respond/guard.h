@@ -22,7 +22,8 @@ class Guard {
   Guard(const CgroupFs& cgroups, const Clock& clock, Watched watched, uint64_t max_per_minute,
         uint32_t own_pid);
 
-  // May this be done at all? Counts towards the limit per minute.
+  // May this be done at all? Counts towards the limit per minute: of rules, or of operators. What
+  // rules use up is not taken from operators; a dry run uses nothing up.
   absl::Status admit(const Verdict& verdict);
   // May this process be signalled: it is the one that is meant, and lives in the verdict's
   // workspace.
@@ -37,7 +38,7 @@ class Guard {
   const uint64_t max_per_minute_;
   const uint32_t own_pid_;
   const uint64_t ticks_per_second_;
-  std::deque<uint64_t> recent_ns_;
+  std::deque<uint64_t> recent_by_rules_ns_, recent_by_operators_ns_;
 };
 
 }  // namespace picket

@@ -10,10 +10,11 @@
 namespace picket {
 
 SystemResponder::SystemResponder(const CgroupFs& cgroups, const Clock& clock,
-                                 Guard::Watched watched, Options options)
+                                 Guard::Watched watched, Options options, AskFamily family)
     : cgroups_(cgroups),
       clock_(clock),
       options_(options),
+      family_(std::move(family)),
       guard_(cgroups, clock, std::move(watched), options.max_per_minute,
              static_cast<uint32_t>(getpid())) {}
 
@@ -61,12 +62,13 @@ absl::Status SystemResponder::kill(const Verdict& verdict, Response& response) {
   }
   // For a rule's kill the time that matters runs from the match to the first signal.
   uint64_t first_signal_ns = 0;
-  const auto count =
-      kill_subtree(verdict, cgroups_, guard_, [&] { first_signal_ns = clock_.boot_ns(); });
-  if (!count.ok()) return count.status();
+  const auto count = kill_subtree(
+      verdict, {cgroups_, guard_, family_, [&] { first_signal_ns = clock_.boot_ns(); },
+                options_.deadline});
   if (first_signal_ns > verdict.matched_ns && verdict.matched_ns != 0) {
     response.took = std::chrono::microseconds((first_signal_ns - verdict.matched_ns) / 1000);
   }
+  if (!count.ok()) return count.status();
   response.detail = count->had_ended && count->processes == 0
                         ? fmt::format("process {} had already ended", verdict.target.process.pid)
                         : fmt::format("killed {} processes", count->processes);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 
+#include "agent/respond/family.h"
 #include "agent/respond/guard.h"
 #include "agent/respond/responder.h"
 
@@ -17,8 +18,9 @@ class SystemResponder final : public Responder {
     uint64_t max_per_minute = 30;
     std::chrono::milliseconds deadline{5000};
   };
+  // Without `family`, a kill of a subtree reaches what /proc and the verdict name, and no further.
   SystemResponder(const CgroupFs& cgroups, const Clock& clock, Guard::Watched watched,
-                  Options options);
+                  Options options, AskFamily family = {});
 
   Response carry_out(const Verdict& verdict) override;
 
@@ -29,6 +31,7 @@ class SystemResponder final : public Responder {
   const CgroupFs& cgroups_;
   const Clock& clock_;
   const Options options_;
+  const AskFamily family_;
   Guard guard_;
 };
 

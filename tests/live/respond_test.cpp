@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "agent/respond/system_responder.h"
@@ -197,6 +198,37 @@ TEST_F(RespondLiveTest, AV1FreezerFreezesToo) {
   kill(child.pid(), SIGKILL);
   child.wait();
   EXPECT_TRUE(eventually([&] { return rmdir(directory.c_str()) == 0 || errno != EBUSY; }));
+}
+
+TEST_F(RespondLiveTest, KillEndsWhatTheV1FreezerHolds) {
+  if (mounts_.v1_freezer.empty()) GTEST_SKIP() << "no v1 freezer hierarchy is mounted here";
+  const std::filesystem::path directory = mounts_.v1_freezer.string() + workspace_.cgroup;
+  ASSERT_TRUE(std::filesystem::create_directories(directory / "inner"));
+  std::atomic<uint64_t>& counter = shared_[0];
+  std::vector<Child> children;
+  for (const auto& where : {directory, directory / "inner"}) {
+    children.push_back(spawn_in(*cgroup_, [&] {
+      if (!join((where / "cgroup.procs").string())) return 1;
+      for (counter.fetch_add(1);;) pause();
+      return 0;
+    }));
+  }
+  EXPECT_TRUE(eventually([&] { return counter.load() == 2; }));
+  const auto freeze = [&](const std::string& cgroup) {
+    std::ofstream(mounts_.v1_freezer.string() + cgroup + "/freezer.state") << "FROZEN";
+    EXPECT_TRUE(eventually([&] { return cgroups_->is_frozen(cgroup); }));
+  };
+  freeze(workspace_.cgroup + "/inner");
+  freeze(workspace_.cgroup);
+  const Response killed = responder_->carry_out(verdict(Action::kill));
+  EXPECT_TRUE(killed.status.ok()) << killed.status;
+  if (!killed.status.ok()) {  // or the wait would not end
+    std::ofstream(directory / "freezer.state") << "THAWED";
+    std::ofstream(directory / "inner" / "freezer.state") << "THAWED";
+  }
+  for (Child& child : children) EXPECT_TRUE(WIFSIGNALED(child.wait()));
+  for (const auto& where : {directory / "inner", directory})
+    EXPECT_TRUE(eventually([&] { return rmdir(where.c_str()) == 0 || errno != EBUSY; }));
 }
 
 }  // namespace

@@ -124,6 +124,35 @@ TEST_F(RespondTest, GuardBoundsActionsPerMinuteButNeverThaws) {
   EXPECT_TRUE(bounded.admit(verdict(Action::kill)).ok());
 }
 
+TEST_F(RespondTest, WhatRulesUseUpIsNotTakenFromOperators) {
+  Guard bounded = guard(2);
+  Verdict order = verdict(Action::freeze);
+  order.command = "c-1";
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(bounded.admit(verdict(Action::kill)).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(bounded.admit(verdict(Action::kill))));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(bounded.admit(order).ok());
+  EXPECT_THAT(std::string(bounded.admit(order).message()), HasSubstr("2 actions of operators"));
+}
+
+TEST_F(RespondTest, ADryRunUsesNothingUp) {
+  Guard bounded = guard(1);
+  Verdict rehearsal = verdict(Action::kill);
+  rehearsal.dry_run = true;
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(bounded.admit(rehearsal).ok());
+  EXPECT_TRUE(bounded.admit(verdict(Action::kill)).ok());
+}
+
+TEST_F(RespondTest, FrozenIsWhatEitherHierarchySays) {
+  EXPECT_FALSE(cgroups_.is_frozen("/ws"));
+  EXPECT_FALSE(cgroups_.is_frozen("/none"));
+  write("cgroup/ws/cgroup.events", "populated 1\nfrozen 1\n");
+  EXPECT_TRUE(cgroups_.is_frozen("/ws"));
+  write("cgroup/old/cgroup.events", "populated 1\nfrozen 0\n");
+  EXPECT_FALSE(cgroups_.is_frozen("/old"));
+  write("freezer/old/freezer.state", "FROZEN\n");
+  EXPECT_TRUE(cgroups_.is_frozen("/old"));
+}
+
 TEST_F(RespondTest, GuardKnowsTheProcessByItsStart) {
   const Guard checked = guard();
   const Verdict kill = verdict(Action::kill);
