@@ -10,6 +10,7 @@
 
 #include "agent/app/agent.h"
 #include "agent/app/version.h"
+#include "agent/detect/rule/rule_set.h"
 #include "common/tls.h"
 #include "common/tls_refusals.h"
 
@@ -60,10 +61,13 @@ int main(int argc, char** argv) {
       "picketd: watches the containers of this node and streams its detections to the collector"};
   std::string config_file = "/etc/picket/picketd.yaml";
   picket::AgentMode mode;
+  std::vector<std::filesystem::path> rules;
   bool validate = false;
   app.add_option("--config", config_file, "Configuration file")->capture_default_str();
   app.add_flag("--standalone", mode.standalone,
-               "Print findings as JSON lines; no collector, no responses");
+               "Print findings as JSON lines; no collector, no responses. Without a configuration "
+               "file, the rules are ./rules, or the installed ones");
+  app.add_option("--rules", rules, "Rule files or folders, instead of the configuration's");
   app.add_option("--record", mode.recording, "Keep every record in this .pkr file");
   app.add_flag("--validate", validate, "Check the configuration and end");
   app.set_version_flag("--version", picket::kVersion);
@@ -78,8 +82,10 @@ int main(int argc, char** argv) {
   if (!config.ok() && mode.standalone && absl::IsNotFound(config.status()) &&
       app.count("--config") == 0) {
     config = picket::AgentConfig{};
+    config->rules = {picket::usual_rules()};
   }
   if (!config.ok()) return fail(config.status(), kInvalid);
+  if (!rules.empty()) config->rules = std::move(rules);
   if (validate) {
     std::cout << config_file << ": ok\n";
     return kOk;

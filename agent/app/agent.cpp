@@ -16,6 +16,7 @@
 #include "agent/app/outlets.h"
 #include "agent/app/pipeline.h"
 #include "agent/app/responder_thread.h"
+#include "agent/app/rules.h"
 #include "agent/app/version.h"
 #include "agent/app/watched_registry.h"
 #include "agent/detect/rule/urgency.h"
@@ -63,6 +64,13 @@ BpfSensorOptions sensor_options(const AgentConfig& config) {
   options.ring_bytes = config.ring_bytes;
   options.compat_calls = config.compat_calls;
   options.cgroup_roots = config.cgroup_roots;
+  options.exclude = config.excluded_cgroups;
+  return options;
+}
+
+EnricherOptions enricher_options(const AgentConfig& config) {
+  EnricherOptions options;
+  options.excluded_cgroups = config.excluded_cgroups;
   return options;
 }
 
@@ -72,16 +80,6 @@ std::unique_ptr<Resolver> make_resolver(const AgentConfig& config, const std::st
   runtimes.push_back(std::make_unique<RuncResolver>(config.runc_roots));
   return std::make_unique<ResolverChain>(cgroup_root, std::move(runtimes),
                                          std::make_unique<CgroupResolver>(cgroup_root));
-}
-
-absl::StatusOr<std::shared_ptr<const RuleSet>> read_rules(const AgentConfig& config) {
-  LoadReport report;
-  auto rules = load_rules(config.rules, report);
-  for (const Diagnostic& note : report.notes) SPDLOG_INFO("rules: {}", note.text());
-  for (const Diagnostic& error : report.errors) SPDLOG_ERROR("rules: {}", error.text());
-  if (!rules.ok()) return rules.status();
-  SPDLOG_INFO("{} rules from {} files", report.rules, report.files);
-  return std::shared_ptr<const RuleSet>(std::move(*rules));
 }
 
 }  // namespace
@@ -140,7 +138,8 @@ absl::Status Agent::Impl::open_state() {
 absl::Status Agent::Impl::open_uplink() {
   const TlsFiles files{config.collector.ca, config.collector.cert, config.collector.key};
   if (absl::Status status = check_files(files); !status.ok()) return status;
-  auto spool = Spool::open(config.state_dir / "spool.db", {.max_bytes = config.spool_bytes});
+  auto spool = Spool::open(config.state_dir / "spool.db", {.max_bytes = config.spool_bytes,
+                                                           .power_safe = config.spool_power_safe});
   if (!spool.ok()) return spool.status();
   spool_damage = (*spool)->damaged_file().string();
   Uplink::Options options;
@@ -211,7 +210,7 @@ PipelineParts Agent::Impl::parts() {
 }
 
 absl::Status Agent::Impl::compose() {
-  auto rules = read_rules(config);
+  auto rules = read_rules(config.rules);
   if (!rules.ok()) return rules.status();
   if (absl::Status status = open_recording(); !status.ok()) return status;
   const auto cgroup_root = find_cgroup2();
@@ -227,7 +226,7 @@ absl::Status Agent::Impl::compose() {
       make_resolver(config, *cgroup_root), [this](uint64_t id, absl::StatusOr<Workspace> identity) {
         pipeline->post(IdentityAnswer{id, std::move(identity)});
       });
-  pipeline = std::make_unique<Pipeline>(parts(), EnricherOptions{}, std::move(*rules));
+  pipeline = std::make_unique<Pipeline>(parts(), enricher_options(config), std::move(*rules));
   return absl::OkStatus();
 }
 
@@ -304,7 +303,7 @@ void Agent::stop() {
 }
 
 void Agent::reload_rules() {
-  auto rules = read_rules(impl_->config);
+  auto rules = read_rules(impl_->config.rules);
   if (!rules.ok()) {
     SPDLOG_ERROR("the rules were not reloaded, the active ones stay: {}",
                  std::string(rules.status().message()));

@@ -1,5 +1,7 @@
 #include "agent/app/config.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 
 #include "common/config_reader.h"
@@ -33,8 +35,21 @@ void read_sensor(ConfigReader section, AgentConfig& config) {
   section.finish_section();
 }
 
+// The root itself would leave out everything.
+bool is_cgroup_path(const std::filesystem::path& path) {
+  return path.is_absolute() && path.has_filename() &&
+         path.native() == path.lexically_normal().native();
+}
+
 void read_workspaces(ConfigReader section, AgentConfig& config) {
   section.read("cgroup_roots", config.cgroup_roots);
+  section.read("exclude", config.excluded_cgroups);
+  for (const std::string& path : config.excluded_cgroups) {
+    if (!is_cgroup_path(path)) {
+      section.fail("exclude",
+                   fmt::format("\"{}\" is no path from the cgroup root, as in /picket", path));
+    }
+  }
   section.read("runc_roots", config.runc_roots);
   section.read("containerd_roots", config.containerd_roots);
   section.finish_section();
@@ -66,6 +81,7 @@ absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool 
   reader->read("rules", config.rules);
   reader->read("http", config.http);
   reader->read("spool_bytes", config.spool_bytes, 1 << 20, 1ULL << 40);
+  reader->read("spool_power_safe", config.spool_power_safe);
   read_collector(reader->section("collector"), config.collector, !standalone);
   read_sensor(reader->section("sensor"), config);
   read_workspaces(reader->section("workspaces"), config);

@@ -23,11 +23,14 @@ struct AgentConfig {
   CollectorConfig collector;
   std::string http = "127.0.0.1:9470";
   uint64_t spool_bytes = 256ULL << 20;
+  bool spool_power_safe = false;  // wait for the disk before an envelope counts as kept
 
   uint64_t ring_bytes = 1 << 20;  // a power of two
   bool compat_calls = true;
 
   std::vector<std::string> cgroup_roots;  // every direct child is a workspace
+  // Never workspaces, nor what lies below; from the cgroup v2 root. The agent's own is added.
+  std::vector<std::string> excluded_cgroups;
   std::vector<std::filesystem::path> runc_roots = {"/run/runc"};
   std::vector<std::filesystem::path> containerd_roots = {
       "/run/containerd/io.containerd.runtime.v2.task"};
