@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "agent/app/blind_spots.h"
+#include "agent/app/collector_mail.h"
 #include "agent/app/heartbeat.h"
 #include "agent/app/identity_service.h"
 #include "agent/app/outlets.h"
@@ -93,6 +94,7 @@ struct Agent::Impl {
         sensor(sensor_options(config)) {}
 
   absl::Status open_state();
+  absl::Status beat(uint64_t boot_ns);
   absl::Status open_uplink();
   absl::Status open_recording();
   absl::Status compose();
@@ -109,6 +111,7 @@ struct Agent::Impl {
   BpfSensor sensor;
   WatchedRegistry watched;
   std::optional<Heartbeat> heartbeat;
+  std::optional<CollectorMail> collector_mail;
   std::unique_ptr<RecordingWriter> recording;
   std::unique_ptr<Uplink> uplink;
   std::unique_ptr<Outlet> outlet;
@@ -117,7 +120,6 @@ struct Agent::Impl {
   std::unique_ptr<ResponderThread> responses;
   std::unique_ptr<IdentityService> identities;
   std::unique_ptr<Pipeline> pipeline;
-  std::string spool_damage;
   std::atomic<bool> stopping{false};
 };
 
@@ -132,16 +134,20 @@ absl::Status Agent::Impl::open_state() {
   if (!opened.ok()) return opened.status();
   heartbeat.emplace(std::move(*opened));
   // What was before the first agent of this node is no blind spot; what is from now on may be one.
-  return heartbeat->previous_wall_ns() ? absl::OkStatus() : heartbeat->beat(clock.wall_ns());
+  return heartbeat->previous() ? absl::OkStatus() : beat(clock.boot_ns());
+}
+
+absl::Status Agent::Impl::beat(uint64_t boot_ns) {
+  return heartbeat->beat({Timeline::of(clock).wall_ns(boot_ns), boot_ns, boot});
 }
 
 absl::Status Agent::Impl::open_uplink() {
   const TlsFiles files{config.collector.ca, config.collector.cert, config.collector.key};
   if (absl::Status status = check_files(files); !status.ok()) return status;
-  auto spool = Spool::open(config.state_dir / "spool.db", {.max_bytes = config.spool_bytes,
-                                                           .power_safe = config.spool_power_safe});
+  const std::filesystem::path spool_file = config.state_dir / "spool.db";
+  auto spool = Spool::open(spool_file, {.max_bytes = config.spool_bytes,
+                                        .power_safe = config.spool_power_safe});
   if (!spool.ok()) return spool.status();
-  spool_damage = (*spool)->damaged_file().string();
   Uplink::Options options;
   options.agent_version = kVersion;
   options.boot_id = boot;
@@ -149,18 +155,25 @@ absl::Status Agent::Impl::open_uplink() {
   options.random = [engine = std::mt19937(std::random_device{}())]() mutable {
     return std::uniform_real_distribution<>(0.0, 1.0)(engine);
   };
+  collector_mail.emplace(
+      clock, spool_file, [this](Mail mail) { return pipeline->post(std::move(mail)); },
+      [this](v1::Envelope envelope, Priority priority) {
+        set_wall_ns(*envelope.mutable_recorded(), clock.wall_ns());
+        uplink->publish(std::move(envelope), static_cast<uint8_t>(priority));
+      });
   Uplink::Callbacks callbacks;
-  callbacks.on_command = [this](const v1::Command& command) { pipeline->post(command); };
-  callbacks.on_loss = [this](const UplinkLoss& loss) {
-    pipeline->post(DeliveryLoss{loss.count, loss.where});
+  callbacks.on_command = [this](const v1::Command& command) {
+    collector_mail->on_command(command);
   };
+  callbacks.on_loss = [this](const UplinkLoss& loss) { collector_mail->on_loss(loss); };
   auto& heartbeat_errors = prometheus::BuildCounter()
                                .Name("picket_heartbeat_errors_total")
                                .Help("Heartbeats that could not be written")
                                .Register(*registry)
                                .Add({});
-  callbacks.on_settled = [this, &heartbeat_errors](uint64_t judged_until_wall_ns) {
-    if (!heartbeat->beat(judged_until_wall_ns).ok()) heartbeat_errors.Increment();
+  callbacks.on_settled = [this, &heartbeat_errors](uint64_t judged_until_ns) {
+    if (!collector_mail->settle(judged_until_ns)) return;
+    if (!beat(judged_until_ns).ok()) heartbeat_errors.Increment();
   };
   uplink = std::make_unique<Uplink>(
       std::move(*spool),
@@ -221,10 +234,14 @@ absl::Status Agent::Impl::compose() {
       SystemResponder::Options{.max_per_minute = config.max_actions_per_minute},
       [this](const Target& target) { return pipeline->ask_family(target, kFamilyPatience); });
   responses = std::make_unique<ResponderThread>(
-      *responder, [this](Response response) { pipeline->post(std::move(response)); });
+      *responder, [this](const Response& response) { return pipeline->post(response); });
   identities = std::make_unique<IdentityService>(
-      make_resolver(config, *cgroup_root), [this](uint64_t id, absl::StatusOr<Workspace> identity) {
-        pipeline->post(IdentityAnswer{id, std::move(identity)});
+      make_resolver(config, *cgroup_root),
+      [this](const CgroupRef& cgroup, absl::StatusOr<Workspace> identity) {
+        const std::string& path = identity.ok() ? identity->cgroup : cgroup.path;
+        const bool frozen = !path.empty() && cgroups->is_frozen(path);
+        // Without room the workspace is given up in time, and a finding tells it.
+        pipeline->post(IdentityAnswer{cgroup.id, std::move(identity), frozen});
       });
   pipeline = std::make_unique<Pipeline>(parts(), enricher_options(config), std::move(*rules));
   return absl::OkStatus();
@@ -240,13 +257,11 @@ void Agent::Impl::check_itself() {
 
 void Agent::Impl::report_start() {
   const Timeline timeline = Timeline::of(clock);
-  const uint64_t now = clock.wall_ns();
-  if (heartbeat && heartbeat->previous_wall_ns()) {
-    pipeline->report(unwatched_interval(*heartbeat->previous_wall_ns(), now, timeline));
-  }
-  if (!spool_damage.empty()) {
-    pipeline->report(lost_inside("envelopes of a damaged spool, kept as " + spool_damage + ",", 0,
-                                 clock.boot_ns(), clock.boot_ns()));
+  const uint64_t now_ns = clock.boot_ns();
+  const uint64_t now = timeline.wall_ns(now_ns);
+  if (heartbeat && heartbeat->previous()) {
+    const uint64_t last_ns = boot_ns_of(*heartbeat->previous(), boot, timeline, now_ns);
+    pipeline->report(unwatched_interval(timeline.wall_ns(last_ns), now, timeline));
   }
   const Coverage coverage = sensor.coverage();
   for (const CoverageLine& line : coverage.lines) {
@@ -309,7 +324,8 @@ void Agent::reload_rules() {
                  std::string(rules.status().message()));
     return;
   }
-  impl_->pipeline->post(NewRules{std::move(*rules)});
+  if (!impl_->pipeline->post(NewRules{std::move(*rules)}))
+    SPDLOG_ERROR("the rules were not reloaded: too many messages wait; ask again");
 }
 
 }  // namespace picket

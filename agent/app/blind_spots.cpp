@@ -68,8 +68,9 @@ Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_n
                     uint64_t last_boot_ns) {
   Finding finding = about_the_agent(kBlindSpotRule, Priority::warning, first_boot_ns, last_boot_ns);
   finding.why = "A bounded table or queue of the agent was full: these were counted and let go.";
-  finding.fields.emplace_back("lost", std::to_string(count));
-  finding.output = fmt::format("{} {} were lost inside the agent", count, what);
+  finding.fields.emplace_back("lost", count == 0 ? "unknown" : std::to_string(count));
+  finding.output = fmt::format("{} {} were lost inside the agent",
+                               count == 0 ? "an unknown number of" : std::to_string(count), what);
   finding.merge_id = fmt::format("inside|{}|{}|{}", what, first_boot_ns, last_boot_ns);
   return finding;
 }

@@ -29,7 +29,8 @@ struct LostRecords {
 // `workspace` with an empty id: not attributable.
 Finding lost_records(const Workspace& workspace, const LostRecords& lost);
 
-// Findings, records or envelopes that a full queue or table of the agent refused.
+// Findings, records or envelopes that a full queue or table of the agent refused. `count` 0: it is
+// not known how many.
 Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_ns,
                     uint64_t last_boot_ns);
 

@@ -7,11 +7,24 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/app/envelopes.h"
 
 namespace picket {
+
+struct Beat {
+  uint64_t wall_ns = 0;  // UTC
+  uint64_t boot_ns = 0;  // CLOCK_BOOTTIME: what counts within one boot, where nobody sets a clock
+  std::string boot_id;   // empty: written by an agent that did not know of it
+  friend bool operator==(const Beat&, const Beat&) = default;
+};
+
+// The moment of `beat` on this boot's clock; never after `now_boot_ns`.
+uint64_t boot_ns_of(const Beat& beat, const std::string& boot_id, const Timeline& timeline,
+                    uint64_t now_boot_ns);
 
 class Heartbeat {
  public:
@@ -20,15 +33,15 @@ class Heartbeat {
   Heartbeat& operator=(Heartbeat&&) = delete;
   ~Heartbeat();
 
-  // The last beat of an earlier run, UTC nanoseconds; nullopt: the first run on this node, or the
-  // file was unreadable.
-  std::optional<uint64_t> previous_wall_ns() const { return previous_; }
-  absl::Status beat(uint64_t wall_ns);
+  // The last one of an earlier run; nullopt: the first run on this node, or the file was
+  // unreadable.
+  const std::optional<Beat>& previous() const { return previous_; }
+  absl::Status beat(const Beat& beat);
 
  private:
-  Heartbeat(int fd, std::optional<uint64_t> previous) : fd_(fd), previous_(previous) {}
+  Heartbeat(int fd, std::optional<Beat> previous) : fd_(fd), previous_(std::move(previous)) {}
   int fd_;
-  std::optional<uint64_t> previous_;
+  std::optional<Beat> previous_;
 };
 
 }  // namespace picket

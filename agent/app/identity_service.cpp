@@ -30,9 +30,8 @@ void IdentityService::stop() {
 }
 
 void IdentityService::request(CgroupRef cgroup) {
-  const uint64_t id = cgroup.id;
-  if (!requests_.push(std::move(cgroup)))
-    answer_(id, absl::ResourceExhaustedError("too many identities are asked for"));
+  if (!requests_.push(cgroup))
+    answer_(cgroup, absl::ResourceExhaustedError("too many identities are asked for"));
 }
 
 bool IdentityService::try_one(Pending& pending, Time now) {
@@ -42,7 +41,7 @@ bool IdentityService::try_one(Pending& pending, Time now) {
     pending.pause = std::min(pending.pause * 2, kLongestPause);
     return false;
   }
-  answer_(pending.cgroup.id, std::move(identity));
+  answer_(pending.cgroup, std::move(identity));
   return true;
 }
 

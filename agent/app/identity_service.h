@@ -16,8 +16,8 @@ namespace picket {
 
 class IdentityService {
  public:
-  using Answer = std::function<void(uint64_t cgroup_id,
-                                    absl::StatusOr<Workspace>)>;  // from the identity thread
+  // From the identity thread, or from who asks too much; the cgroup is as it was asked for.
+  using Answer = std::function<void(const CgroupRef&, absl::StatusOr<Workspace>)>;
 
   IdentityService(std::unique_ptr<Resolver> resolver, Answer answer,
                   std::chrono::milliseconds give_up = std::chrono::milliseconds(4000));

@@ -18,13 +18,17 @@ namespace picket {
 struct IdentityAnswer {
   uint64_t cgroup_id = 0;
   absl::StatusOr<Workspace> identity;
+  bool frozen = false;  // as the kernel said when it was asked for
 };
 struct NewRules {
   std::shared_ptr<const RuleSet> rules;
 };
+// Envelopes that were lost on their way to the collector.
 struct DeliveryLoss {
-  uint64_t count = 0;
+  uint64_t count = 0;  // 0: not known
   std::string where;
+  uint64_t first_sequence = 0, last_sequence = 0;  // of the spool; 0: they had none yet
+  uint64_t from_ns = 0, to_ns = 0;                 // CLOCK_BOOTTIME: published in between
 };
 using Mail =
     std::variant<IdentityAnswer, v1::Command, Response, NewRules, DeliveryLoss, FamilyQuestion>;

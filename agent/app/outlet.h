@@ -11,8 +11,8 @@ namespace picket {
 struct Outlet {
   virtual ~Outlet() = default;
   virtual void publish(v1::Envelope envelope, Priority severity) = 0;
-  // All that happened before `wall_ns` was judged, and what came of it was published.
-  virtual void judged_until(uint64_t wall_ns) = 0;
+  // All that happened before `boot_ns` (CLOCK_BOOTTIME) was judged, and what came of it published.
+  virtual void judged_until(uint64_t boot_ns) = 0;
 };
 
 }  // namespace picket

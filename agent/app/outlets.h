@@ -17,7 +17,7 @@ class UplinkOutlet final : public Outlet {
   void publish(v1::Envelope envelope, Priority severity) override {
     uplink_.publish(std::move(envelope), static_cast<uint8_t>(severity));
   }
-  void judged_until(uint64_t wall_ns) override { uplink_.checkpoint(wall_ns); }
+  void judged_until(uint64_t boot_ns) override { uplink_.checkpoint(boot_ns); }
 
  private:
   Uplink& uplink_;

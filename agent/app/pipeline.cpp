@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kTick = 1'000'000'000;
 // A record takes its time before its place in the ring: two CPUs may swap theirs by less than this.
 constexpr uint64_t kDisorder = 10'000'000;
+constexpr size_t kMaxFailed = 4096;
+constexpr uint64_t kFailedKept = 120 * kTick;  // longer than repeats are merged
 
 constexpr std::array kRecordErrors{RecordError::too_short,   RecordError::size_mismatch,
                                    RecordError::foreign_abi, RecordError::unknown_type,
@@ -80,11 +82,13 @@ Pipeline::Pipeline(PipelineParts parts, EnricherOptions options,
                    std::shared_ptr<const RuleSet> rules)
     : parts_(std::move(parts)),
       metrics_(std::make_unique<Metrics>(parts_.registry)),
-      enricher_(std::move(options), parts_.identify,
-                [this](const Workspace& workspace, const absl::Status& why) {
-                  on_finding(missing_identity(workspace, std::string(why.message()),
-                                              parts_.clock.boot_ns()));
-                }),
+      enricher_(
+          std::move(options), parts_.identify,
+          [this](const Workspace& workspace, const absl::Status& why) {
+            on_finding(
+                missing_identity(workspace, std::string(why.message()), parts_.clock.boot_ns()));
+          },
+          [this](const Workspace* before, const Workspace* now) { tell_identity(before, now); }),
       timeline_(Timeline::of(parts_.clock)) {
   auto detector = std::make_unique<RuleDetector>(std::move(rules));
   rules_ = detector.get();
@@ -167,11 +171,12 @@ void Pipeline::on_observation(const Observation& observation) {
 }
 
 void Pipeline::on_finding(Finding finding) {
-  const Verdict verdict =
-      finding.count == 1 ? parts_.policy.decide(finding, finding.workspace) : Verdict{};
-  if (verdict.action != Action::none) {  // before anything else: every microsecond counts
-    Verdict ordered = verdict;
+  const bool acts = finding.count == 1 ||
+                    (!failed_.empty() && failed_.contains(alert_id(finding, parts_.boot_id)));
+  Verdict ordered = acts ? parts_.policy.decide(finding, finding.workspace) : Verdict{};
+  if (ordered.action != Action::none) {  // before anything else: every microsecond counts
     ordered.finding = alert_id(finding, parts_.boot_id);
+    ordered.matched_ns = finding.last_ns;
     if (ordered.target.process.pid != 0) {
       ordered.target.descendants = family_of(ordered.target, enricher_.processes()).descendants;
       std::erase(ordered.target.descendants, ordered.target.process);
@@ -203,14 +208,23 @@ void Pipeline::open_mail() {
 
 void Pipeline::read(IdentityAnswer answer) {
   if (parts_.record_identity) parts_.record_identity(answer.cgroup_id, answer.identity);
-  if (answer.identity.ok() && parts_.watched) parts_.watched(*answer.identity, true);
-  if (answer.identity
-          .ok()) {  // before its first alert: who sees that one may ask for the workspace
-    publish(workspace_envelope(*answer.identity, v1::WORKSPACE_STATE_RUNNING, 0,
-                               parts_.clock.wall_ns()),
-            Priority::notice);
-  }
+  if (WorkspaceEntry* entry = enricher_.workspaces().find(answer.cgroup_id))
+    entry->workspace.frozen = answer.frozen;
   enricher_.on_identity(answer.cgroup_id, std::move(answer.identity), *this);
+}
+
+// Before its first alert: who sees that one may ask for the workspace, and a rule may act on it.
+void Pipeline::tell_identity(const Workspace* before, const Workspace* now) {
+  const auto tell = [this](const Workspace& workspace, v1::WorkspaceState state) {
+    publish(workspace_envelope(workspace, state, 0, parts_.clock.wall_ns()), Priority::notice);
+  };
+  if (before != nullptr && (now == nullptr || now->id != before->id)) {
+    if (parts_.watched) parts_.watched(*before, false);
+    tell(*before, v1::WORKSPACE_STATE_GONE);
+  }
+  if (now == nullptr) return;
+  if (parts_.watched) parts_.watched(*now, true);
+  tell(*now, now->frozen ? v1::WORKSPACE_STATE_FROZEN : v1::WORKSPACE_STATE_RUNNING);
 }
 
 void Pipeline::read(const v1::Command& command) {
@@ -229,7 +243,8 @@ void Pipeline::read(const v1::Command& command) {
   if (verdict.action == Action::none) return refuse(absl::InvalidArgumentError("unknown action"));
   bool found = false;
   enricher_.workspaces().for_each([&](const WorkspaceEntry& entry) {
-    if (entry.workspace.id != command.workspace_id() || entry.gone_ns != 0) return;
+    if (!is_known(entry) || entry.workspace.id != command.workspace_id() || entry.gone_ns != 0)
+      return;
     found = true;
     verdict.target.cgroup_id = entry.workspace.cgroup_id;
     verdict.target.cgroup = entry.workspace.cgroup;
@@ -251,6 +266,7 @@ void Pipeline::read(const Response& response) {
       next_tick_ns_ = 0;  // tell the new state now
     }
   }
+  remember(response);
   publish(result_envelope(response, parts_.clock.wall_ns()), Priority::alert);
   if (!response.status.ok() &&
       verdict.command.empty()) {  // an operator sees the result; a rule has nobody who looks
@@ -260,14 +276,25 @@ void Pipeline::read(const Response& response) {
   }
 }
 
+void Pipeline::remember(const Response& response) {
+  if (!response.verdict.command.empty()) return;
+  if (response.status.ok()) {
+    failed_.erase(response.verdict.finding);
+  } else if (failed_.size() < kMaxFailed) {
+    failed_[response.verdict.finding] = parts_.clock.boot_ns();
+  }
+}
+
 void Pipeline::read(NewRules rules) {
   rules_->replace(std::move(rules.rules));
   if (parts_.rules_in_force) parts_.rules_in_force(rules_->rules());
 }
 
 void Pipeline::read(const DeliveryLoss& loss) {
-  const uint64_t now = parts_.clock.boot_ns();
-  on_finding(lost_inside("envelopes in the " + loss.where, loss.count, last_tick_ns_, now));
+  std::string what = "envelopes in the " + loss.where;
+  if (loss.last_sequence != 0)
+    what += fmt::format(" (sequences {} to {})", loss.first_sequence, loss.last_sequence);
+  on_finding(lost_inside(what, loss.count, loss.from_ns, loss.to_ns));
 }
 
 Workspace Pipeline::workspace_by_cgroup(uint64_t cgroup_id) {
@@ -306,9 +333,7 @@ void Pipeline::tell_inventory() {
   bool settled = true;
   enricher_.workspaces().for_each([&](const WorkspaceEntry& entry) {
     settled &= entry.state != WorkspaceEntry::State::pending;
-    const bool known = entry.state == WorkspaceEntry::State::identified ||
-                       entry.state == WorkspaceEntry::State::unresolved;
-    if (known && entry.gone_ns == 0) inventory.add_workspace_ids(entry.workspace.id);
+    if (is_known(entry) && entry.gone_ns == 0) inventory.add_workspace_ids(entry.workspace.id);
   });
   if (!settled) return;
   publish(std::move(envelope), Priority::notice);
@@ -320,7 +345,7 @@ void Pipeline::tell_judged() {
   const uint64_t judged = std::min(judged_ns_, enricher_.oldest_waiting_ns().value_or(judged_ns_));
   if (judged < told_judged_ns_ + kDisorder) return;
   told_judged_ns_ = judged - kDisorder;
-  parts_.outlet.judged_until(timeline_.wall_ns(told_judged_ns_));
+  parts_.outlet.judged_until(told_judged_ns_);
 }
 
 void Pipeline::tick(uint64_t now_ns) {
@@ -337,6 +362,7 @@ void Pipeline::tick(uint64_t now_ns) {
                   });
   if (!inventory_told_) tell_inventory();
   tell_judged();
+  absl::erase_if(failed_, [&](const auto& failed) { return failed.second + kFailedKept < now_ns; });
   metrics_->processes.Set(static_cast<double>(enricher_.processes().size()));
   metrics_->workspaces.Set(static_cast<double>(enricher_.workspaces().size()));
   last_tick_ns_ = now_ns;

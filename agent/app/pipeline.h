@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "agent/app/blind_spots.h"
 #include "agent/app/families.h"
 #include "agent/app/mail.h"
@@ -97,6 +98,8 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   absl::Status take(EventSource& source, std::chrono::milliseconds timeout);
   std::chrono::milliseconds until_tick(uint64_t now_ns) const;
   void answer_families();
+  void tell_identity(const Workspace* before, const Workspace* now);
+  void remember(const Response& response);
   void tick(uint64_t now_ns);
   void tell_inventory();
   void report_losses(uint64_t now_ns);
@@ -111,6 +114,8 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   RuleDetector* rules_;  // owned by the engine
   WorkspaceReports reports_;
   Families families_;
+  // Findings of rules whose response failed, and when: their repeats act again.
+  absl::flat_hash_map<std::string, uint64_t> failed_;
   BoundedQueue<Mail> mailbox_{4096};
   EventSource* source_ = nullptr;
   Timeline timeline_;

@@ -10,11 +10,6 @@ v1::WorkspaceState state_of(const WorkspaceEntry& entry) {
   return entry.workspace.frozen ? v1::WORKSPACE_STATE_FROZEN : v1::WORKSPACE_STATE_RUNNING;
 }
 
-bool is_known(const WorkspaceEntry& entry) {
-  return entry.state == WorkspaceEntry::State::identified ||
-         entry.state == WorkspaceEntry::State::unresolved;
-}
-
 }  // namespace
 
 void WorkspaceReports::changed(uint64_t cgroup_id) {

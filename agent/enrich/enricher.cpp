@@ -38,10 +38,12 @@ void describe_by_path(Workspace& workspace) {
 
 }  // namespace
 
-Enricher::Enricher(EnricherOptions options, IdentityRequest request, IdentityFailure failure)
+Enricher::Enricher(EnricherOptions options, IdentityRequest request, IdentityFailure failure,
+                   IdentityChange change)
     : options_(std::move(options)),
       request_(std::move(request)),
       failure_(std::move(failure)),
+      change_(std::move(change)),
       processes_(options_.processes),
       workspaces_(options_.max_workspaces) {}
 
@@ -92,14 +94,23 @@ void Enricher::on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identit
     if (entry->state == State::pending) give_up(*entry, identity.status(), sink);
     return;
   }
-  if (entry->state == State::unresolved) ++stats_.resolved_late;
+  std::optional<Workspace> before;
+  if (entry->state == State::unresolved) {
+    ++stats_.resolved_late;
+    before = entry->workspace;
+  }
+  const Workspace* known_before = before ? &*before : nullptr;
   const bool frozen = entry->workspace.frozen;
   entry->workspace = *std::move(identity);
   entry->workspace.cgroup_id = cgroup_id;
   entry->workspace.frozen = frozen;
   entry->workspace.resolved = true;
-  if (is_excluded(entry->workspace)) return exclude(*entry);
+  if (is_excluded(entry->workspace)) {
+    if (known_before != nullptr) tell_change(known_before, nullptr);
+    return exclude(*entry);
+  }
   entry->state = State::identified;
+  tell_change(known_before, &entry->workspace);
   let_go(*entry, sink);
 }
 
@@ -179,6 +190,7 @@ void Enricher::give_up(WorkspaceEntry& entry, const absl::Status& why, Observati
   describe_by_path(entry.workspace);
   entry.state = State::unresolved;
   entry.deadline_ns = now_ns_ + options_.identity_retry_ns;
+  tell_change(nullptr, &entry.workspace);
   failure_(entry.workspace, why);
   let_go(entry, sink);
 }
@@ -191,6 +203,10 @@ void Enricher::exclude(WorkspaceEntry& entry) {
     const auto event = Event::parse(record);
     if (const auto* cgroup = event->as<pk_cgroup>()) on_cgroup(entry, *event, *cgroup);
   });
+}
+
+void Enricher::tell_change(const Workspace* before, const Workspace* now) const {
+  if (change_) change_(before, now);
 }
 
 void Enricher::let_go(WorkspaceEntry& entry, ObservationSink& sink) {

@@ -56,9 +56,15 @@ using IdentityRequest = std::function<void(uint64_t cgroup_id, std::string path,
 // Tells that it is not known who `workspace` is, and why.
 using IdentityFailure = std::function<void(const Workspace& workspace, const absl::Status& why)>;
 
+// Tells, before the first observation under it, that a workspace is known as `now` from here on:
+// identified, or by what its path says. `before`: what it was known as until now. nullptr: it was
+// not, or is none any more because it is excluded.
+using IdentityChange = std::function<void(const Workspace* before, const Workspace* now)>;
+
 class Enricher {
  public:
-  Enricher(EnricherOptions options, IdentityRequest request, IdentityFailure failure);
+  Enricher(EnricherOptions options, IdentityRequest request, IdentityFailure failure,
+           IdentityChange change = {});
 
   void on_event(const Event& event, ObservationSink& sink);
   void on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identity, ObservationSink& sink);
@@ -79,6 +85,7 @@ class Enricher {
   void hold(WorkspaceEntry& entry, const Event& event, ObservationSink& sink);
   void give_up(WorkspaceEntry& entry, const absl::Status& why, ObservationSink& sink);
   void exclude(WorkspaceEntry& entry);
+  void tell_change(const Workspace* before, const Workspace* now) const;
   void let_go(WorkspaceEntry& entry, ObservationSink& sink);
   void observe(WorkspaceEntry& entry, const Event& event, ObservationSink& sink);
   void on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgroup& cgroup);
@@ -87,6 +94,7 @@ class Enricher {
   EnricherOptions options_;
   IdentityRequest request_;
   IdentityFailure failure_;
+  IdentityChange change_;
   EnricherStats stats_;
   ProcessTable processes_;
   WorkspaceTable workspaces_;

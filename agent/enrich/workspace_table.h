@@ -52,6 +52,12 @@ struct WorkspaceEntry {
   size_t children = 0;       // cgroups below it that the table knows
 };
 
+// It has an id, is told to the collector and may be acted on.
+inline bool is_known(const WorkspaceEntry& entry) {
+  return entry.state == WorkspaceEntry::State::identified ||
+         entry.state == WorkspaceEntry::State::unresolved;
+}
+
 class WorkspaceTable {
  public:
   explicit WorkspaceTable(size_t max_workspaces, size_t max_children = 64 * 1024)

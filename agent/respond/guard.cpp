@@ -57,10 +57,10 @@ absl::Status Guard::admit(const Verdict& verdict) {
   std::deque<uint64_t>& recent_ns = by_rule ? recent_by_rules_ns_ : recent_by_operators_ns_;
   while (!recent_ns.empty() && recent_ns.front() + kMinute <= now) recent_ns.pop_front();
   if (recent_ns.size() >= max_per_minute_) {
-    return absl::ResourceExhaustedError(fmt::format("{} actions of {} in the last minute are the "
-                                                    "limit",
-                                                    max_per_minute_,
-                                                    by_rule ? "rules" : "operators"));
+    return absl::ResourceExhaustedError(
+        fmt::format("{} actions of {} in the last minute are the "
+                    "limit",
+                    max_per_minute_, by_rule ? "rules" : "operators"));
   }
   recent_ns.push_back(now);
   return absl::OkStatus();

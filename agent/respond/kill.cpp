@@ -122,9 +122,8 @@ absl::Status Hunt::strike(std::vector<ProcessKey> pending) {
 absl::Status Hunt::wait_for_ends() {
   for (const auto& [pid, pidfd] : dying_) {
     if (!pidfd.has_ended(time_left())) {
-      return absl::DeadlineExceededError(
-          fmt::format("process {} got SIGKILL and has not ended within {} ms", pid,
-                      around_.deadline.count()));
+      return absl::DeadlineExceededError(fmt::format(
+          "process {} got SIGKILL and has not ended within {} ms", pid, around_.deadline.count()));
     }
   }
   dying_.clear();

@@ -63,8 +63,8 @@ absl::Status SystemResponder::kill(const Verdict& verdict, Response& response) {
   // For a rule's kill the time that matters runs from the match to the first signal.
   uint64_t first_signal_ns = 0;
   const auto count = kill_subtree(
-      verdict, {cgroups_, guard_, family_, [&] { first_signal_ns = clock_.boot_ns(); },
-                options_.deadline});
+      verdict,
+      {cgroups_, guard_, family_, [&] { first_signal_ns = clock_.boot_ns(); }, options_.deadline});
   if (first_signal_ns > verdict.matched_ns && verdict.matched_ns != 0) {
     response.took = std::chrono::microseconds((first_signal_ns - verdict.matched_ns) / 1000);
   }

@@ -21,8 +21,8 @@
 namespace picket::live {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 
 constexpr std::chrono::seconds kDeadline{30};
 
@@ -71,9 +71,9 @@ class SubtreeTest : public LiveSensorTest {
       const std::lock_guard lock(mutex_);
       starts_[event->header().pid] = event->header().start_ns;
     };
-    pipeline_ = std::make_unique<Pipeline>(
-        std::move(parts), EnricherOptions{},
-        rules_of(rule_with("evt.type = execve and proc.name = nobody")));
+    pipeline_ =
+        std::make_unique<Pipeline>(std::move(parts), EnricherOptions{},
+                                   rules_of(rule_with("evt.type = execve and proc.name = nobody")));
     thread_ = std::thread([this] { (void)pipeline_->run(*sensor_, stop_); });
   }
 
@@ -90,9 +90,8 @@ class SubtreeTest : public LiveSensorTest {
     return responder.carry_out(verdict);
   }
   AskFamily pipelines_family() {
-    return [this](const Target& target) {
-      return pipeline_->ask_family(target, milliseconds(5000));
-    };
+    return
+        [this](const Target& target) { return pipeline_->ask_family(target, milliseconds(5000)); };
   }
   // As the records name it; the start that /proc shows is rounded.
   ProcessKey key(pid_t pid) {
@@ -208,11 +207,11 @@ TEST_F(SubtreeTest, WhoseDescentIsUnknownMakesTheKillFailAndLives) {
   key(root.pid());
   const Child later = counting_sibling();
   ASSERT_TRUE(counts());
-  const Response response =
-      kill_subtree_of(root.pid(), [](const Target&) { return Family{}; });
+  const Response response = kill_subtree_of(root.pid(), [](const Target&) { return Family{}; });
   EXPECT_FALSE(response.status.ok());
-  EXPECT_THAT(std::string(response.status.message()),
-              HasSubstr("killed 1 processes; 0 descendants live, and 1 whose descent is not known"));
+  EXPECT_THAT(
+      std::string(response.status.message()),
+      HasSubstr("killed 1 processes; 0 descendants live, and 1 whose descent is not known"));
   EXPECT_TRUE(WIFSIGNALED(root.wait()));
   EXPECT_TRUE(counts()) << "not thawed";
 }
