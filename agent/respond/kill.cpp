@@ -85,7 +85,8 @@ absl::Status Hunt::signal(ProcessKey process, std::vector<ProcessKey>& pending) 
     return absl::OkStatus();
   }
   if (!allowed.ok()) return allowed;
-  if (!frozen_) {
+  // The table will know children that the list lacks: no need to let it come to rest first.
+  if (!around_.family) {
     pidfd.send(SIGSTOP);
     wait_until_still(around_.cgroups, process.pid);
   }
