@@ -85,6 +85,23 @@ TEST_F(RE3, FreezeStopsEveryTaskAndThawRestoresThem) {
   EXPECT_THAT(*audit, ::testing::Contains(row("thaw", "a false alarm")));
 }
 
+TEST_F(RE3, AnAgentThatStartsAnewTellsWhatIsFrozen) {
+  const auto stored = [&](const char* column) {
+    auto rows = stored_rows(
+        deployment().database(),
+        fmt::format("SELECT {} FROM workspaces WHERE id = '{}'", column, container_->id()));
+    return rows.ok() && rows->size() == 1 ? rows->front() : "";
+  };
+  ASSERT_EQ(order("freeze", "an incident").exit_code, 0);
+  ASSERT_TRUE(deployment().stop_agent().ok());
+  const std::string told = stored("changed_ns");
+  ASSERT_TRUE(deployment().start_agent().ok());
+  ASSERT_TRUE(until([&] { return stored("changed_ns") != told; })) << "by the new agent";
+  EXPECT_EQ(stored("state"), std::to_string(v1::WORKSPACE_STATE_FROZEN));
+  EXPECT_EQ(order("thaw", "a false alarm").exit_code, 0);
+  EXPECT_TRUE(grows());
+}
+
 TEST_F(RE3, KillEndsAFrozenWorkspace) {
   ASSERT_EQ(order("freeze", "an incident").exit_code, 0);
   ProgramResult killed = order("kill", "confirmed");
