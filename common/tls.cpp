@@ -41,21 +41,6 @@ class ServerIdVerifier final : public grpc::experimental::ExternalCertificateVer
   const std::string id_;
 };
 
-std::shared_ptr<grpc::ChannelCredentials> credentials_from(
-    std::shared_ptr<grpc::experimental::CertificateProviderInterface> certificates,
-    std::string server_id) {
-  grpc::experimental::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::move(certificates));
-  options.watch_root_certs();
-  options.watch_identity_key_cert_pairs();
-  options.set_verify_server_certs(true);
-  options.set_check_call_host(false);
-  options.set_certificate_verifier(
-      grpc::experimental::ExternalCertificateVerifier::Create<ServerIdVerifier>(
-          std::move(server_id)));
-  return grpc::experimental::TlsCredentials(options);
-}
-
 }  // namespace
 
 void require_tls13() {
@@ -74,15 +59,16 @@ std::shared_ptr<grpc::ServerCredentials> server_credentials(const TlsFiles& file
 
 std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const TlsFiles& files,
                                                               std::string server_id) {
-  return credentials_from(watch(files), std::move(server_id));
-}
-
-std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const TlsTexts& texts,
-                                                              std::string server_id) {
-  return credentials_from(
-      std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
-          texts.ca, std::vector<grpc::experimental::IdentityKeyCertPair>{{texts.key, texts.cert}}),
-      std::move(server_id));
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(watch(files));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_verify_server_certs(true);
+  options.set_check_call_host(false);
+  options.set_certificate_verifier(
+      grpc::experimental::ExternalCertificateVerifier::Create<ServerIdVerifier>(
+          std::move(server_id)));
+  return grpc::experimental::TlsCredentials(options);
 }
 
 std::optional<PeerIdentity> peer_identity(const grpc::ServerContextBase& context,

@@ -1,6 +1,6 @@
-// Mutual TLS 1.3 for both ends of every connection. Call require_tls13() first in main; the rest is
-// safe from every thread. Errors: check the files at start with check_files() (tls_files.h); of
-// credentials that follow the files, a later unusable file keeps the last good one.
+// Mutual TLS 1.3 for both ends of every connection: credentials that follow replaced certificate
+// files. Call require_tls13() first in main; the rest is safe from every thread. Errors: check the
+// files at start with check_files() (tls_files.h); a later unusable file keeps the last good one.
 #pragma once
 
 #include <grpcpp/security/credentials.h>
@@ -25,11 +25,7 @@ void require_tls13();
 std::shared_ptr<grpc::ServerCredentials> server_credentials(const TlsFiles& files);
 
 // Accepts only a server whose certificate names exactly `server_id`; host names do not matter.
-// Follows the files like the server's, with a thread that looks at them.
 std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const TlsFiles& files,
-                                                              std::string server_id);
-// The same for one connection.
-std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const TlsTexts& texts,
                                                               std::string server_id);
 
 // Of the caller of an RPC. nullopt: its certificate has not exactly one URI name, or that is no id

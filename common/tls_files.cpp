@@ -8,10 +8,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
+
+#include "absl/status/statusor.h"
 
 namespace picket {
 namespace {
@@ -105,15 +105,6 @@ absl::Status check_files(const TlsFiles& files) {
   }
   ERR_clear_error();  // what was examined above must not show up in the next TLS error
   return status;
-}
-
-absl::StatusOr<TlsTexts> read_files(const TlsFiles& files) {
-  if (absl::Status status = check_files(files); !status.ok()) return status;
-  const auto text = [](const std::filesystem::path& file) {
-    std::ifstream stream(file);
-    return std::string(std::istreambuf_iterator<char>(stream), {});
-  };
-  return TlsTexts{text(files.ca), text(files.cert), text(files.key)};
 }
 
 }  // namespace picket

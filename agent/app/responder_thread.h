@@ -23,7 +23,7 @@ class ResponderThread {
   void start() {
     thread_ = std::thread([this] {
       while (!verdicts_.finished()) {
-        if (const auto verdict = verdicts_.pop(std::chrono::minutes(1)))
+        if (const auto verdict = verdicts_.pop(std::chrono::milliseconds(1000)))
           tell(responder_.carry_out(*verdict));
       }
     });

@@ -1,5 +1,5 @@
 // One gRPC stream to the collector. Reports everything that happens into the Outbox; after
-// StreamDone it may be destroyed. Owner: the uplink thread; a thread of the factory's own reports.
+// StreamDone it may be destroyed. Owner: the uplink thread; gRPC's threads run the reactions.
 // Errors: arrive as StreamDone with the reason.
 #pragma once
 
@@ -27,8 +27,7 @@ class StreamFactory {
   virtual std::unique_ptr<Stream> connect(Outbox& outbox) = 0;
 };
 
-// Each connection uses the certificate files as they are when it is made; while they are unusable,
-// what they were before. The collector must allow pings every 10 s on a silent stream
+// The collector must allow pings every 10 s on a silent stream
 // (GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS): they find a peer that is gone.
 std::unique_ptr<StreamFactory> grpc_stream_factory(const std::string& address,
                                                    const TlsFiles& files,

@@ -129,13 +129,11 @@ bool Uplink::drained() const {
 }
 
 milliseconds Uplink::patience(Time now) const {
-  // Everything that happens wakes; but a loss that came too soon after the last one waits.
-  const milliseconds longest =
-      now - losses_told_ < milliseconds(1000) ? milliseconds(1000) : milliseconds(60'000);
+  constexpr milliseconds kLongest{1000};
   if (stopping_.load(std::memory_order_relaxed)) return milliseconds(20);
   if (!unspooled_.empty()) return milliseconds(200);
-  if (stream_) return longest;
-  return std::clamp(std::chrono::ceil<milliseconds>(retry_ - now), milliseconds(0), longest);
+  if (stream_) return kLongest;
+  return std::clamp(std::chrono::ceil<milliseconds>(retry_ - now), milliseconds(0), kLongest);
 }
 
 void Uplink::spool(std::vector<Outgoing> items) {
