@@ -51,14 +51,17 @@ class Hunt {
   struct Left {
     std::vector<ProcessKey> descendants;
     std::vector<uint32_t> unknown;  // nobody can say whose descendants they are
-    bool none() const { return descendants.empty() && unknown.empty(); }
+    // Ended by themselves since the question was asked: what they forked in between is not in the
+    // answer.
+    bool any_ended = false;
+    bool none() const { return descendants.empty() && unknown.empty() && !any_ended; }
   };
 
   absl::Status strike(std::vector<ProcessKey> pending);
   absl::Status signal(ProcessKey process, std::vector<ProcessKey>& pending);
   absl::Status repeat_until_none_is_left();
   absl::Status wait_for_ends();
-  absl::StatusOr<Left> look_again() const;
+  absl::StatusOr<Left> look_again();
   absl::Status freeze();
   uint64_t ticks(ProcessKey process) const { return process.start_ns / tick_ns_; }
   milliseconds time_left() const {
@@ -70,7 +73,8 @@ class Hunt {
   const Time::time_point end_;
   const uint64_t tick_ns_ = 1'000'000'000U / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
   KillCount count_;
-  std::set<std::pair<uint32_t, uint64_t>> done_;  // pid and start in ticks
+  // Pid and start in ticks: those that got SIGKILL, and those that had ended before a question.
+  std::set<std::pair<uint32_t, uint64_t>> done_;
   std::vector<std::pair<uint32_t, PidFd>> dying_;
   bool frozen_ = false;
 };
@@ -131,7 +135,7 @@ absl::Status Hunt::wait_for_ends() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Hunt::Left> Hunt::look_again() const {
+absl::StatusOr<Hunt::Left> Hunt::look_again() {
   struct Seen {
     uint32_t pid;
     uint64_t ticks;
@@ -146,7 +150,9 @@ absl::StatusOr<Hunt::Left> Hunt::look_again() const {
   const auto lives = [&](uint32_t pid, uint64_t start_ticks) {
     const PidFd pidfd(pid);
     const auto stat = around_.cgroups.stat(pid);
-    return stat && stat->start_ticks == start_ticks && !pidfd.has_ended();
+    if (stat && stat->start_ticks == start_ticks && !pidfd.has_ended()) return true;
+    left.any_ended |= done_.insert({pid, start_ticks}).second;
+    return false;
   };
   std::set<std::pair<uint32_t, uint64_t>> known;
   for (const ProcessKey& other : family->others) known.insert({other.pid, ticks(other)});

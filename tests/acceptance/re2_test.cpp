@@ -82,5 +82,18 @@ TEST_F(RE2, OnlyTheMatchingSubtreeDies) {
   fmt::print("median from event to signal: {} us of {} kills\n", took_us[kFamilies / 2], kFamilies);
 }
 
+TEST_F(RE2, NoDaemonEscapes) {
+  for (size_t round = 1; round <= 5; ++round) {
+    auto guilty = container_->launch({"processes", "daemons", "4400"});
+    ASSERT_TRUE(guilty.ok()) << guilty.status();
+    EXPECT_EQ(container_->wait_for(*guilty).value_or(0), 128 + SIGKILL);
+    auto result = stored_results(deployment().database(), round);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(result->back().ok()) << result->back().DebugString();
+    EXPECT_EQ(container_->pids().size(), 2u) << "the container's init and the listener";
+    if (HasFailure()) return;
+  }
+}
+
 }  // namespace
 }  // namespace picket::test

@@ -4,7 +4,9 @@
  * exec'd; returns when all of it runs. Each process connects to 127.0.0.1:PORT on SIGUSR1, and
  * lives on processes ticker FILE               counts in FILE (8 bytes, host order), about 100
  * times a second, for ever processes family COUNT PORT         COUNT children, each with a child of
- * its own; then connects to 127.0.0.1:PORT (0: does not) and lives on with all of them */
+ * its own; then connects to 127.0.0.1:PORT (0: does not) and lives on with all of them
+ *   processes daemons PORT               a daemon that becomes its own child without end, a minute
+ * at most; then connects to 127.0.0.1:PORT and lives on */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -107,6 +109,25 @@ static int family(int count, const char* port) {
   live_on();
 }
 
+__attribute__((noreturn)) static void change_for_ever(void) {
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  for (now = start; now.tv_sec < start.tv_sec + 60; clock_gettime(CLOCK_MONOTONIC, &now)) {
+    if (fork() > 0) break;
+    setsid();
+  }
+  _exit(0);
+}
+
+static int daemons(const char* port) {
+  pid_t first = fork();
+  if (first < 0) give_up("fork");
+  if (first == 0) change_for_ever();
+  waitpid(first, NULL, 0);
+  close(connect_to(port));
+  live_on();
+}
+
 int main(int argc, char** argv) {
   const char* what = argc > 2 ? argv[1] : "";
   if (!strcmp(what, "workers") && argc == 4) return workers(atoi(argv[2]), argv[3]);
@@ -115,5 +136,6 @@ int main(int argc, char** argv) {
     node(atoi(argv[2]), atoi(argv[3]), argv[4], atoi(argv[5]));
   if (!strcmp(what, "ticker")) return ticker(argv[2]);
   if (!strcmp(what, "family") && argc == 4) return family(atoi(argv[2]), argv[3]);
+  if (!strcmp(what, "daemons") && argc == 3) return daemons(argv[2]);
   return 2;
 }
