@@ -44,7 +44,7 @@ class BpfSensor final : public EventSource {
 
   // Which records end a wait at once; before the first call all of them do. Pipeline thread.
   void set_urgent(const UrgentClasses& classes) { ring_->set_urgent(classes); }
-  const RingReader::Waits& waits() const { return ring_->waits(); }
+  uint64_t wakeups() const { return ring_->wakeups(); }
 
   Coverage coverage() const;
   // The self check found that this event does not come back although its hook is attached.

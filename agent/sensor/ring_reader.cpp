@@ -88,10 +88,9 @@ void RingReader::wait(milliseconds timeout) {
   std::array<epoll_event, 2> events{};
   const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                static_cast<int>(timeout.count()));
-  if (count == 0) ++waits_.timed_out;
   for (int i = 0; i < count; ++i) {
     if (events[static_cast<size_t>(i)].data.fd != wake_.get()) {
-      ++waits_.woken;
+      ++wakeups_;
       continue;
     }
     eventfd_t ignored = 0;

@@ -24,10 +24,6 @@ using UrgentClasses = std::array<uint64_t, PK_TYPE_END>;
 
 class RingReader {
  public:
-  struct Waits {  // how the waits ended so far
-    uint64_t woken = 0, timed_out = 0;
-  };
-
   // Both outlive the reader.
   static absl::StatusOr<std::unique_ptr<RingReader>> open(int ring, pk_reader& shared);
   ~RingReader();
@@ -37,7 +33,7 @@ class RingReader {
   void wake();
 
   void set_urgent(const UrgentClasses& classes);
-  const Waits& waits() const { return waits_; }
+  uint64_t wakeups() const { return wakeups_; }  // waits that a record has ended so far
 
  private:
   struct Close {
@@ -54,7 +50,7 @@ class RingReader {
   pk_reader& shared_;
   std::unique_ptr<ring_buffer, Close> ring_;
   FileDescriptor epoll_, wake_;
-  Waits waits_;
+  uint64_t wakeups_ = 0;
   bool idle_ = false;    // the last wait brought nothing
   bool behind_ = false;  // more is there than one read delivers
 

@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <set>
 #include <string>
 
@@ -79,13 +78,7 @@ struct Survivor {
 void* survive(void* given) {
   const Survivor& self = *static_cast<Survivor*>(given);
   char c = 0;
-  const auto first_thread_ended = [] {
-    std::ifstream stat("/proc/self/stat");
-    std::string pid, comm, state;
-    stat >> pid >> comm >> state;
-    return state == "Z";
-  };
-  while (!first_thread_ended()) usleep(1000);
+  wait_for_state(getpid(), 'Z');
   (void)!write(self.ready, "x", 1);
   (void)!read(self.stop, &c, 1);
   _exit(connect_to(SOCK_STREAM, loopback4(self.port)) < 0 ? 1 : 0);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -50,6 +51,18 @@ void TestCgroup::remove() {
     waitpid(-1, nullptr, WNOHANG),
         usleep(1000);  // killed processes leave the cgroup when they are reaped
   id_ = 0;
+}
+
+void wait_for_state(pid_t pid, char state) {
+  const std::string file = fmt::format("/proc/{}/stat", pid);
+  while (true) {
+    std::string stat;
+    std::getline(std::ifstream(file), stat);
+    const size_t name_end = stat.rfind(')');
+    if (name_end != std::string::npos && stat.substr(name_end + 2, 1) == std::string(1, state))
+      return;
+    sched_yield();
+  }
 }
 
 std::string container_id(int number) { return fmt::format("{:0>8x}{:0>56x}", getpid(), number); }

@@ -64,6 +64,10 @@ Child spawn(const std::function<int()>& body);
 // The same, but the process is in the cgroup before `body` runs.
 Child spawn_in(const TestCgroup& cgroup, const std::function<int()>& body);
 
+// Until the first thread of a process is in a state of /proc/PID/stat ('S' waits, 'Z' has ended).
+// Nothing tells of it on 6.1, so it is asked for again and again; the test's time limit is the end.
+void wait_for_state(pid_t pid, char state);
+
 // Keeps what concerns the cgroups below `base`; the machine may run containers of its own
 // meanwhile.
 class RecordLog final : public EventSink {

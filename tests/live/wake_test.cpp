@@ -25,12 +25,12 @@ class Waking : public LiveSensorTest {
   bool calls(const TestCgroup& box, const std::function<int()>& body) {
     while (sensor_->poll(log_, kNoWait).value_or(0) > 0) {
     }
-    const uint64_t before = sensor_->waits().woken;
+    const uint64_t before = sensor_->wakeups();
     Child child = spawn_in(box, body);
     last_ = child.pid();
     child.wait();
     EXPECT_TRUE(sensor_->poll(log_, kNoWait).ok());
-    return sensor_->waits().woken > before;
+    return sensor_->wakeups() > before;
   }
   bool wakes(const TestCgroup& box, const std::function<int()>& body) {
     const bool called = calls(box, body);
@@ -98,7 +98,7 @@ TEST_F(Waking, ASleeperIsWokenByTheFirstRecordWhateverItIs) {
   }
   const pid_t waits_outside = fork();
   if (waits_outside == 0) {
-    usleep(50'000);
+    wait_for_state(getppid(), 'S');
     join(box->procs());
     _exit(0);
   }
