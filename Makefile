@@ -32,7 +32,7 @@ release: deps ## Build what is shipped into build/release, without tests
 .PHONY: fuzz
 fuzz: deps ## Build the fuzz targets with clang and run each for a minute
 	cmake --preset fuzz
-	cmake --build build/fuzz -j $(JOBS) --target record_fuzz record_fuzz_seeds recording_fuzz recording_fuzz_seeds rule_fuzz rule_fuzz_seeds spool_fuzz spool_fuzz_seeds
+	cmake --build build/fuzz -j $(JOBS) --target fuzz_targets
 	ctest --preset fuzz -j $(JOBS)
 
 .PHONY: asan tsan
@@ -51,6 +51,12 @@ bench: deps ## Print cost, latency and memory against no agent in the same run (
 	cmake --preset release -DPICKET_TESTS=ON
 	cmake --build build/release -j $(JOBS)
 	tests/bench/run build/release
+
+.PHONY: soak
+soak: deps ## Ten thousand workspaces come and go: does the agent's memory stay flat? SOAK="--starts N --containers N" (root; long)
+	cmake --preset release -DPICKET_TESTS=ON
+	cmake --build build/release -j $(JOBS)
+	build/release/bench_soak $(SOAK)
 
 ##@ Upkeep
 .PHONY: fresh

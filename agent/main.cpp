@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "agent/app/agent.h"
+#include "agent/app/coverage_report.h"
 #include "agent/app/version.h"
 #include "agent/detect/rule/rule_set.h"
 #include "common/tls.h"
@@ -31,6 +32,15 @@ void set_up_log(const picket::AgentConfig& config) {
 int fail(const absl::Status& status, Exit exit_code) {
   std::cerr << "picketd: " << std::string(status.message()) << '\n';
   return exit_code;
+}
+
+// Whoever tries the agent by itself needs no file, unless he names one.
+absl::StatusOr<picket::AgentConfig> read_config(const std::string& file, bool alone, bool named) {
+  auto config = picket::load_config(file, alone);
+  if (config.ok() || !alone || named || !absl::IsNotFound(config.status())) return config;
+  picket::AgentConfig usual;
+  usual.rules = {picket::usual_rules()};
+  return usual;
 }
 
 // Signals are waited for on a thread of their own; every other thread has them blocked.
@@ -62,13 +72,16 @@ int main(int argc, char** argv) {
   std::string config_file = "/etc/picket/picketd.yaml";
   picket::AgentMode mode;
   std::vector<std::filesystem::path> rules;
-  bool validate = false;
+  bool validate = false, coverage = false;
   app.add_option("--config", config_file, "Configuration file")->capture_default_str();
   app.add_flag("--standalone", mode.standalone,
                "Print findings as JSON lines; no collector, no responses. Without a configuration "
                "file, the rules are ./rules, or the installed ones");
   app.add_option("--rules", rules, "Rule files or folders, instead of the configuration's");
   app.add_option("--record", mode.recording, "Keep every record in this .pkr file");
+  app.add_flag("--coverage", coverage,
+               "Print as JSON what this kernel lets the agent see, and end. The same files as with "
+               "--standalone");
   app.add_flag("--validate", validate, "Check the configuration and end");
   app.set_version_flag("--version", picket::kVersion);
   try {
@@ -78,12 +91,8 @@ int main(int argc, char** argv) {
   }
 
   picket::require_tls13();
-  auto config = picket::load_config(config_file, mode.standalone);
-  if (!config.ok() && mode.standalone && absl::IsNotFound(config.status()) &&
-      app.count("--config") == 0) {
-    config = picket::AgentConfig{};
-    config->rules = {picket::usual_rules()};
-  }
+  const bool alone = mode.standalone || coverage;
+  auto config = read_config(config_file, alone, app.count("--config") != 0);
   if (!config.ok()) return fail(config.status(), kInvalid);
   if (!rules.empty()) config->rules = std::move(rules);
   if (validate) {
@@ -91,6 +100,12 @@ int main(int argc, char** argv) {
     return kOk;
   }
   set_up_log(*config);
+  if (coverage) {
+    const auto report = picket::coverage_report(*config);
+    if (!report.ok()) return fail(report.status(), kFailure);
+    std::cout << *report << '\n';
+    return kOk;
+  }
   static picket::RefusalCounts refusals;  // gRPC's threads may log until the process ends
   picket::count_refusals(refusals);
 

@@ -19,13 +19,24 @@ typedef _Bool bool;
 
 /* ---- files ---- */
 
+typedef struct {
+  __u32 val;
+} kuid_t;
+
+typedef struct {
+  __u32 val;
+} kgid_t;
+
 struct super_block {
   __u32 s_dev;
+  unsigned long s_flags;
   unsigned long s_magic;
 };
 
 struct inode {
   unsigned short i_mode;
+  kuid_t i_uid;
+  kgid_t i_gid;
   struct super_block *i_sb;
   unsigned long i_ino;
   union {
@@ -63,18 +74,23 @@ struct qstr {
 
 struct dentry {
   struct dentry *d_parent;
+  struct inode *d_inode;
   struct qstr d_name;
   struct super_block *d_sb;
 };
 
+struct mnt_namespace;
+
 struct vfsmount {
   struct dentry *mnt_root;
+  struct super_block *mnt_sb;
 };
 
 struct mount {
   struct mount *mnt_parent;
   struct dentry *mnt_mountpoint;
   struct vfsmount mnt;
+  struct mnt_namespace *mnt_ns;
 };
 
 struct path {
@@ -83,9 +99,75 @@ struct path {
 };
 
 struct file {
+  unsigned int f_mode;
+  unsigned int f_flags;
   struct inode *f_inode;
   struct path f_path;
   void *private_data;
+};
+
+struct filename {
+  const char *name;
+};
+
+struct open_how {
+  __u64 flags;
+  __u64 mode;
+};
+
+struct io_cqe {
+  __s32 res;
+};
+
+/* A request of a ring. It begins with what its operation keeps in it, one of the structs below. */
+struct io_kiocb {
+  __u8 opcode;
+  struct io_cqe cqe;
+};
+
+struct io_open {
+  int dfd;
+  __u32 file_slot; /* not 0: into the ring's own table, not a descriptor */
+  struct filename *filename;
+  struct open_how how;
+};
+
+struct io_rename {
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+  int flags;
+};
+
+struct io_unlink {
+  int dfd;
+  int flags;
+  struct filename *filename;
+};
+
+struct io_mkdir {
+  int dfd;
+  unsigned short mode;
+  struct filename *filename;
+};
+
+struct io_link { /* and symbolic ones */
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+  int flags;
+};
+
+struct proc_inode {
+  struct pid *pid; /* whose directory it lies in */
+  struct ctl_table_header *sysctl;
+  struct inode vfs_inode;
+};
+
+struct bpf_prog {
+  enum bpf_prog_type type;
 };
 
 struct fdtable {
@@ -138,14 +220,6 @@ typedef struct {
   int counter;
 } atomic_t;
 
-typedef struct {
-  __u32 val;
-} kuid_t;
-
-typedef struct {
-  __u32 val;
-} kgid_t;
-
 /* Two 32-bit words up to 6.2, one 64-bit word since: eight bytes of the same meaning on a little-
  * endian machine. */
 typedef struct {
@@ -174,9 +248,15 @@ struct pid_namespace {
   struct ns_common ns;
 };
 
+struct cgroup_namespace {
+  struct ns_common ns;
+};
+
 struct nsproxy {
   struct mnt_namespace *mnt_ns;
+  struct pid_namespace *pid_ns_for_children;
   struct net *net_ns;
+  struct cgroup_namespace *cgroup_ns;
 };
 
 struct upid {
@@ -184,8 +264,17 @@ struct upid {
   struct pid_namespace *ns;
 };
 
+struct hlist_node {
+  struct hlist_node *next;
+};
+
+struct hlist_head {
+  struct hlist_node *first;
+};
+
 struct pid {
   unsigned int level;
+  struct hlist_head tasks[4];
   struct upid numbers[1];
 };
 
@@ -210,12 +299,30 @@ struct tty_struct {
   struct tty_driver *driver;
 };
 
+struct tty_file_private { /* private_data of a terminal's file */
+  struct tty_struct *tty;
+};
+
+struct kernel_siginfo {
+  int si_code;
+};
+
 enum pid_type { PIDTYPE_PID, PIDTYPE_TGID, PIDTYPE_PGID, PIDTYPE_SID };
 
 #define SIGNAL_GROUP_EXIT 0x4u /* signal_struct.flags: group_exit_code is the process's status */
 
+struct list_head {
+  struct list_head *next, *prev;
+};
+
 struct signal_struct {
   atomic_t live;
+  int nr_threads;
+  struct list_head thread_head;
+  __u64 utime, stime; /* of threads that ended */
+  unsigned long nvcsw;
+  unsigned long long sum_sched_runtime;
+  short oom_score_adj;
   int group_exit_code;
   unsigned int flags;
   struct pid *pids[4];
@@ -225,6 +332,7 @@ struct signal_struct {
 struct mm_struct {
   unsigned long arg_start;
   unsigned long arg_end;
+  unsigned long total_vm; /* pages */
   struct file *exe_file;
 };
 
@@ -234,8 +342,22 @@ struct thread_info {
   __u32 status;
 };
 
+struct sched_entity {
+  __u64 sum_exec_runtime;
+};
+
+struct sched_info { /* empty without CONFIG_SCHED_INFO */
+  unsigned long long run_delay;
+};
+
 struct task_struct {
+  unsigned int flags;
   struct thread_info thread_info;
+  struct sched_entity se;
+  struct sched_info sched_info;
+  struct list_head thread_node; /* on signal_struct.thread_head */
+  __u64 utime, stime;
+  unsigned long nvcsw;
   struct mm_struct *mm;
   int exit_code;
   int pid;
@@ -243,7 +365,9 @@ struct task_struct {
   struct task_struct *real_parent;
   struct task_struct *group_leader;
   struct pid *thread_pid;
+  struct hlist_node pid_links[4]; /* on pid.tasks of the same kind */
   __u64 start_boottime;
+  __u64 self_exec_id;
   const struct cred *cred;
   char comm[16];
   struct fs_struct *fs;
@@ -261,14 +385,13 @@ struct linux_binprm {
   const char *interp;
 };
 
-struct pt_regs { /* x86-64 */
-  unsigned long bx;
-  unsigned long cx;
-  unsigned long dx;
-  unsigned long si;
-  unsigned long di;
-  unsigned long orig_ax;
+#pragma clang attribute pop
+struct pt_regs { /* x86-64: the same since ever, copied as a whole */
+  unsigned long r15, r14, r13, r12, bp, bx;
+  unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
+  unsigned long orig_ax, ip, cs, flags, sp, ss;
 };
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /* ---- sockets ---- */
 
@@ -288,6 +411,7 @@ struct sock_common {
   struct {
     __s64 counter;
   } skc_cookie;
+  unsigned long skc_flags;
 };
 
 struct sock {
@@ -295,7 +419,30 @@ struct sock {
   __u16 sk_type;
   __u16 sk_protocol;
   struct socket *sk_socket;
+  struct pid *sk_peer_pid;
   struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct tcp_sock {
+  __u64 bytes_received;
+  __u64 bytes_sent;
+  __u64 bytes_retrans;
+};
+
+struct sockaddr_un {
+  unsigned short sun_family;
+  char sun_path[108];
+};
+
+struct unix_address {
+  int len; /* of the name, family included */
+  struct sockaddr_un name[1];
+};
+
+struct unix_sock {
+  struct unix_address *addr;
+  struct path path;
+  struct sock *peer;
 };
 
 struct socket {

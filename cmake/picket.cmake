@@ -15,6 +15,7 @@ function(picket_program name)
 endfunction()
 
 # A GoogleTest program; every TEST in it becomes a ctest case. LABELS: unit, live, acceptance, fleet, ...
+# What is "live" runs in the VMs of tests/vm too; what is "lsm" runs only there, where the kernel takes BPF LSM programs.
 function(picket_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -27,6 +28,14 @@ function(picket_test name)
   endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  foreach(label live lsm)
+    if(label IN_LIST arg_LABELS)
+      set_property(GLOBAL APPEND PROPERTY PICKET_VM_PROGRAMS "${label} ${name}")
+    endif()
+  endforeach()
+  if(lsm IN_LIST arg_LABELS)
+    return()
   endif()
   # Discovery runs the program at ctest time: a cross or sanitizer build needs no working kernel to configure.
   include(GoogleTest)

@@ -12,13 +12,42 @@ using Json = nlohmann::ordered_json;
 
 // Ancestors carry what tells them apart; the process itself also says where it worked.
 Json ancestor_object(const v1::Process& process) {
-  return Json{{"pid", process.pid()}, {"start_ns", process.start_ns()}, {"name", process.name()},
+  Json object{{"pid", process.pid()}, {"start_ns", process.start_ns()}, {"name", process.name()},
               {"exe", process.exe()}, {"cmdline", process.cmdline()},   {"uid", process.uid()}};
+  if (!process.origin().empty()) object["origin"] = process.origin();
+  if (!process.agent().empty()) object["agent"] = process.agent();
+  return object;
 }
 
 Json process_object(const v1::Process& process) {
   Json object = ancestor_object(process);
   object["cwd"] = process.cwd();
+  return object;
+}
+
+// The map has no order of its own, and the same alert must give the same line.
+Json map_object(const google::protobuf::Map<std::string, std::string>& map) {
+  Json object = Json::object();
+  const std::map<std::string, std::string> sorted(map.begin(), map.end());
+  for (const auto& [key, value] : sorted) object[key] = value;
+  return object;
+}
+
+Json pod_object(const v1::Pod& pod) {
+  return Json{{"name", pod.name()},
+              {"namespace", pod.namespace_()},
+              {"uid", pod.uid()},
+              {"labels", map_object(pod.labels())},
+              {"annotations", map_object(pod.annotations())}};
+}
+
+Json step_object(const v1::Step& step) {
+  Json object{{"name", step.name()},
+              {"time", time_text(step.time())},
+              {"event", step.event_type()},
+              {"process", process_object(step.process())},
+              {"fields", map_object(step.fields())}};
+  if (step.count() > 1) object["count"] = step.count();
   return object;
 }
 
@@ -63,19 +92,22 @@ std::string time_text(const google::protobuf::Timestamp& time) {
 }
 
 Json workspace_object(const v1::Workspace& workspace) {
-  Json labels = Json::object();
-  // The map has no order of its own, and the same alert must give the same line.
-  const std::map<std::string, std::string> sorted(workspace.labels().begin(),
-                                                  workspace.labels().end());
-  for (const auto& [key, value] : sorted) labels[key] = value;
-  return Json{{"id", workspace.id()},
+  Json object{{"id", workspace.id()},
               {"name", workspace.name()},
               {"container_id", workspace.container_id()},
               {"image", workspace.image()},
               {"image_source", workspace.image_source()},
               {"cgroup", workspace.cgroup()},
               {"runtime", workspace.runtime()},
-              {"labels", std::move(labels)}};
+              {"labels", map_object(workspace.labels())},
+              {"image_digest", workspace.image_digest()},
+              {"owner", workspace.owner()},
+              {"template", workspace.template_()},
+              {"repository", workspace.repository()},
+              {"pull_request", workspace.pull_request()}};
+  if (workspace.has_pod()) object["pod"] = pod_object(workspace.pod());
+  if (!workspace.incomplete().empty()) object["incomplete"] = workspace.incomplete();
+  return object;
 }
 
 Json alert_object(const v1::Alert& alert) {
@@ -83,9 +115,6 @@ Json alert_object(const v1::Alert& alert) {
   for (const std::string& tag : alert.tags()) tags.push_back(tag);
   Json lineage = Json::array();
   for (const v1::Process& ancestor : alert.lineage()) lineage.push_back(ancestor_object(ancestor));
-  Json fields = Json::object();
-  const std::map<std::string, std::string> sorted(alert.fields().begin(), alert.fields().end());
-  for (const auto& [name, value] : sorted) fields[name] = value;
   Json object{{"id", alert.id()},
               {"time", time_text(alert.time())},
               {"rule", alert.rule()},
@@ -100,9 +129,11 @@ Json alert_object(const v1::Alert& alert) {
               {"first", time_text(alert.has_first() ? alert.first() : alert.time())},
               {"last", time_text(alert.has_last() ? alert.last() : alert.time())},
               {"event", alert.event_type()},
-              {"fields", std::move(fields)},
+              {"fields", map_object(alert.fields())},
               {"why", alert.why()}};
   if (!alert.action().empty()) object["action"] = alert.action();
+  for (const v1::Step& step : alert.steps()) object["steps"].push_back(step_object(step));
+  if (alert.shadow()) object["shadow"] = true;
   if (alert.has_stored()) object["stored"] = time_text(alert.stored());
   return object;
 }

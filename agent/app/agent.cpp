@@ -7,38 +7,51 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <future>
 #include <random>
 #include <thread>
 
 #include "agent/app/blind_spots.h"
+#include "agent/app/canary.h"
 #include "agent/app/collector_mail.h"
+#include "agent/app/coverage_report.h"
 #include "agent/app/heartbeat.h"
 #include "agent/app/identity_service.h"
+#include "agent/app/machine_processes.h"
 #include "agent/app/outlets.h"
 #include "agent/app/pipeline.h"
 #include "agent/app/responder_thread.h"
-#include "agent/app/rules.h"
+#include "agent/app/rule_gaps.h"
+#include "agent/app/rule_source.h"
+#include "agent/app/rule_watcher.h"
+#include "agent/app/sight_reports.h"
 #include "agent/app/version.h"
 #include "agent/app/watched_registry.h"
+#include "agent/detect/rule/interest.h"
 #include "agent/detect/rule/urgency.h"
 #include "agent/enrich/cgroup_path.h"
 #include "agent/enrich/cgroup_resolver.h"
 #include "agent/enrich/containerd_resolver.h"
+#include "agent/enrich/docker_completion.h"
 #include "agent/enrich/identity_json.h"
+#include "agent/enrich/rootfs_names.h"
 #include "agent/enrich/runc_resolver.h"
+#include "agent/enrich/runtime_completion.h"
+#include "agent/enrich/storage_resolver.h"
 #include "agent/event/schema.h"
 #include "agent/respond/system_responder.h"
 #include "agent/sensor/bpf_sensor.h"
 #include "agent/sensor/recording.h"
 #include "agent/sensor/self_check.h"
+#include "agent/sensor/system_calls.h"
 #include "common/health_server.h"
 #include "common/tls_refusals.h"
 
 namespace picket {
 namespace {
 
-constexpr std::chrono::milliseconds kSelfCheckDeadline{5000};
 constexpr std::chrono::milliseconds kFamilyPatience{2000};
+constexpr const char* kKeptRules = "rules.kept";  // in the state directory
 
 std::string boot_id() {
   std::string id;
@@ -60,27 +73,31 @@ class AgentMetrics final : public prometheus::Registry {
   const RefusalCounts& refused_peers_;
 };
 
-BpfSensorOptions sensor_options(const AgentConfig& config) {
-  BpfSensorOptions options;
-  options.ring_bytes = config.ring_bytes;
-  options.compat_calls = config.compat_calls;
-  options.cgroup_roots = config.cgroup_roots;
-  options.exclude = config.excluded_cgroups;
-  return options;
-}
-
-EnricherOptions enricher_options(const AgentConfig& config) {
+EnricherOptions enricher_options(const AgentConfig& config, LiveProcesses& live) {
   EnricherOptions options;
+  options.processes.live = &live;
   options.excluded_cgroups = config.excluded_cgroups;
   return options;
 }
 
 std::unique_ptr<Resolver> make_resolver(const AgentConfig& config, const std::string& cgroup_root) {
-  std::vector<std::unique_ptr<Resolver>> runtimes;
-  runtimes.push_back(std::make_unique<ContainerdResolver>(config.containerd_roots));
-  runtimes.push_back(std::make_unique<RuncResolver>(config.runc_roots));
-  return std::make_unique<ResolverChain>(cgroup_root, std::move(runtimes),
-                                         std::make_unique<CgroupResolver>(cgroup_root));
+  ResolverParts parts{.cgroup_root = cgroup_root,
+                      .runtimes = {},
+                      .fallback = std::make_unique<CgroupResolver>(cgroup_root),
+                      .completions = {},
+                      .keys = config.ownership};
+  parts.runtimes.push_back(std::make_unique<ContainerdResolver>(config.containerd_roots));
+  parts.runtimes.push_back(std::make_unique<RuncResolver>(config.runc_roots));
+  parts.runtimes.push_back(std::make_unique<StorageResolver>(config.storage_roots));
+  parts.completions.push_back(std::make_unique<RootfsNames>());
+  parts.completions.push_back(std::make_unique<DockerCompletion>(config.docker_root));
+  if (config.cri_socket != "none") {
+    RuntimeApiOptions options;
+    options.timeout = std::chrono::milliseconds(config.cri_timeout_ms);
+    if (!config.cri_socket.empty()) options.sockets = {config.cri_socket};
+    parts.completions.push_back(std::make_unique<RuntimeCompletion>(std::move(options)));
+  }
+  return std::make_unique<ResolverChain>(std::move(parts));
 }
 
 }  // namespace
@@ -91,24 +108,36 @@ struct Agent::Impl {
         mode(std::move(the_mode)),
         registry(std::make_shared<AgentMetrics>(refused_peers)),
         health(registry),
-        sensor(sensor_options(config)) {}
+        sensor([this] {
+          BpfSensorOptions options = sensor_options(config);
+          options.cgroup_roots.push_back(Canary::usual_root());
+          return options;
+        }()),
+        rule_source({config.rules, config.rules_key,
+                     mode.standalone ? std::filesystem::path() : config.state_dir / kKeptRules}) {}
 
   absl::Status open_state();
   absl::Status beat(uint64_t boot_ns);
   absl::Status open_uplink();
   absl::Status open_recording();
+  void reload(RuleWatcher::Cause cause);
   absl::Status compose();
   PipelineParts parts();
   void report_start();
+  void report_coverage(const RuleSet& rules);
   void check_itself();
 
   const AgentConfig config;
   const AgentMode mode;
   SystemClock clock;
   const std::string boot = boot_id();
+  // Read beside the start: the list is long and nothing waits for it.
+  std::shared_future<std::vector<std::string>> call_functions =
+      std::async(std::launch::async, [] { return system_call_functions({}); }).share();
   std::shared_ptr<prometheus::Registry> registry;
   HealthServer health;
   BpfSensor sensor;
+  MachineProcesses processes{sensor, clock};
   WatchedRegistry watched;
   std::optional<Heartbeat> heartbeat;
   std::optional<CollectorMail> collector_mail;
@@ -118,8 +147,12 @@ struct Agent::Impl {
   std::unique_ptr<CgroupFs> cgroups;
   std::unique_ptr<SystemResponder> responder;
   std::unique_ptr<ResponderThread> responses;
+  std::unique_ptr<SightReports> sight;
+  std::unique_ptr<Canary> canary;
   std::unique_ptr<IdentityService> identities;
   std::unique_ptr<Pipeline> pipeline;
+  RuleSource rule_source;
+  std::unique_ptr<RuleWatcher> rule_watcher;
   std::atomic<bool> stopping{false};
 };
 
@@ -145,8 +178,8 @@ absl::Status Agent::Impl::open_uplink() {
   const TlsFiles files{config.collector.ca, config.collector.cert, config.collector.key};
   if (absl::Status status = check_files(files); !status.ok()) return status;
   const std::filesystem::path spool_file = config.state_dir / "spool.db";
-  auto spool = Spool::open(spool_file, {.max_bytes = config.spool_bytes,
-                                        .power_safe = config.spool_power_safe});
+  auto spool = Spool::open(
+      spool_file, {.max_bytes = config.spool_bytes, .power_safe = config.spool_power_safe});
   if (!spool.ok()) return spool.status();
   Uplink::Options options;
   options.agent_version = kVersion;
@@ -209,7 +242,15 @@ PipelineParts Agent::Impl::parts() {
     }
     return losses;
   };
-  parts.rules_in_force = [this](const RuleSet& rules) { sensor.set_urgent(urgent_classes(rules)); };
+  parts.rules_in_force = [this](const RuleSet& rules) {
+    // A recording is there to be judged by other rules too.
+    const absl::Status asked = sensor.set_interest(recording ? Interest{} : interest_of(rules));
+    if (!asked.ok()) spdlog::warn("{}", asked.ToString());
+    sensor.set_urgent(urgent_classes(rules));
+    report_coverage(rules);
+  };
+  parts.is_own = [this](std::string_view cgroup) { return canary->owns(cgroup); };
+  parts.canary = canary->detector();
   parts.watched = [this](const Workspace& workspace, bool is_watched) {
     watched.set(workspace, is_watched);
   };
@@ -222,8 +263,21 @@ PipelineParts Agent::Impl::parts() {
   return parts;
 }
 
+// On the watcher's thread.
+void Agent::Impl::reload(RuleWatcher::Cause cause) {
+  const auto rules = rule_source.again(cause == RuleWatcher::Cause::requested);
+  if (!rules.ok()) {
+    const std::string why(rules.status().message());
+    SPDLOG_ERROR("the rules were not reloaded, the active ones stay: {}", why);
+    pipeline->post(RefusedRules{why});
+  } else if (*rules != nullptr) {
+    if (pipeline->post(NewRules{*rules})) return rule_source.keep();
+    SPDLOG_ERROR("the rules were not reloaded: too many messages wait; ask again");
+  }
+}
+
 absl::Status Agent::Impl::compose() {
-  auto rules = read_rules(config.rules);
+  auto rules = rule_source.first();
   if (!rules.ok()) return rules.status();
   if (absl::Status status = open_recording(); !status.ok()) return status;
   const auto cgroup_root = find_cgroup2();
@@ -235,15 +289,25 @@ absl::Status Agent::Impl::compose() {
       [this](const Target& target) { return pipeline->ask_family(target, kFamilyPatience); });
   responses = std::make_unique<ResponderThread>(
       *responder, [this](const Response& response) { return pipeline->post(response); });
+  sight = std::make_unique<SightReports>(health, clock, *registry, boot,
+                                         [this](v1::Envelope envelope, Priority severity) {
+                                           outlet->publish(std::move(envelope), severity);
+                                         });
+  canary = std::make_unique<Canary>(
+      CgroupTree(*cgroup_root), clock,
+      [this](const Sight& now, const std::optional<Sight>& before) { sight->tell(now, before); });
   identities = std::make_unique<IdentityService>(
-      make_resolver(config, *cgroup_root),
+      canary->resolver(make_resolver(config, *cgroup_root)),
       [this](const CgroupRef& cgroup, absl::StatusOr<Workspace> identity) {
         const std::string& path = identity.ok() ? identity->cgroup : cgroup.path;
         const bool frozen = !path.empty() && cgroups->is_frozen(path);
         // Without room the workspace is given up in time, and a finding tells it.
         pipeline->post(IdentityAnswer{cgroup.id, std::move(identity), frozen});
       });
-  pipeline = std::make_unique<Pipeline>(parts(), enricher_options(config), std::move(*rules));
+  pipeline =
+      std::make_unique<Pipeline>(parts(), enricher_options(config, processes), std::move(*rules));
+  rule_watcher = std::make_unique<RuleWatcher>(config.rules,
+                                               [this](RuleWatcher::Cause cause) { reload(cause); });
   return absl::OkStatus();
 }
 
@@ -263,14 +327,37 @@ void Agent::Impl::report_start() {
     const uint64_t last_ns = boot_ns_of(*heartbeat->previous(), boot, timeline, now_ns);
     pipeline->report(unwatched_interval(timeline.wall_ns(last_ns), now, timeline));
   }
+  if (!rule_source.refused().empty())
+    pipeline->report(refused_rules(rule_source.refused(), now_ns));
   const Coverage coverage = sensor.coverage();
+  if (!coverage.tested)
+    SPDLOG_WARN("self check: kernel {} is untested: its hooks were tried one by one",
+                coverage.kernel);
   for (const CoverageLine& line : coverage.lines) {
     if (line.state == CoverageLine::State::attached) continue;
-    SPDLOG_WARN("coverage: {} is {}: {} ({})", line.hook,
-                line.state == CoverageLine::State::failing ? "failing" : "missing", line.effect,
+    SPDLOG_WARN("coverage: {} is {}: {} ({})", line.hook, state_word(line.state), line.effect,
                 line.reason);
   }
-  pipeline->publish(coverage_envelope(coverage, now), Priority::informational);
+}
+
+// What is not covered is a matter of the rules too: told anew with each set of them. Pipeline
+// thread.
+void Agent::Impl::report_coverage(const RuleSet& rules) {
+  const Coverage coverage = sensor.coverage();
+  const std::vector<RuleGap> gaps = rule_gaps(coverage, rules);
+  for (const RuleGap& gap : gaps) SPDLOG_WARN("coverage: {}", words(gap));
+  for (const RuleInfo& rule : rules.rules()) {
+    if (config.respond || !rule.enabled || rule.respond == Action::none) continue;
+    SPDLOG_WARN("rules: {}:{}: rule '{}' asks for {}, and responses are switched off here",
+                rule.file, rule.line, rule.name, to_string(rule.respond));
+  }
+  const std::vector<SystemCall> calls = system_calls(call_functions.get(), coverage.lines);
+  for (const SystemCall& call : calls) {
+    if (call.state == SystemCall::State::unknown)
+      SPDLOG_WARN("coverage: the system call {} is {}", call.name, call.detail);
+  }
+  pipeline->publish(coverage_envelope(coverage, gaps, calls, clock.wall_ns()),
+                    Priority::informational);
 }
 
 Agent::Agent(AgentConfig config, AgentMode mode, const RefusalCounts& refused_peers)
@@ -294,15 +381,18 @@ absl::Status Agent::start() {
   if (agent.uplink) agent.uplink->start();
   agent.check_itself();
   agent.report_start();
+  if (absl::Status status = agent.rule_watcher->start(); !status.ok()) return status;
   return absl::OkStatus();
 }
 
 absl::Status Agent::run() {
   Impl& agent = *impl_;
-  agent.health.set_not_ready("");
   SPDLOG_INFO("watching");
+  agent.canary->start();  // the probe says ready when the first one is back
   const absl::Status status = agent.pipeline->run(agent.sensor, agent.stopping);
+  agent.canary->stop();
   agent.health.set_not_ready("stopping");
+  agent.rule_watcher->stop();
   agent.identities->stop();
   agent.responses->stop();
   if (agent.uplink) agent.uplink->stop(std::chrono::seconds(5));
@@ -317,15 +407,6 @@ void Agent::stop() {
   impl_->sensor.wake();
 }
 
-void Agent::reload_rules() {
-  auto rules = read_rules(impl_->config.rules);
-  if (!rules.ok()) {
-    SPDLOG_ERROR("the rules were not reloaded, the active ones stay: {}",
-                 std::string(rules.status().message()));
-    return;
-  }
-  if (!impl_->pipeline->post(NewRules{std::move(*rules)}))
-    SPDLOG_ERROR("the rules were not reloaded: too many messages wait; ask again");
-}
+void Agent::reload_rules() { impl_->rule_watcher->request(); }
 
 }  // namespace picket

@@ -75,11 +75,52 @@ Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_n
   return finding;
 }
 
+Finding lost_sequences(const Workspace& workspace, uint64_t count, uint64_t first_boot_ns,
+                       uint64_t last_boot_ns) {
+  Finding finding = about_the_agent(kBlindSpotRule, Priority::warning, first_boot_ns, last_boot_ns);
+  finding.workspace = workspace;
+  finding.why =
+      "Rules that ask for steps in order remember what each workspace began, up to a bound: the "
+      "oldest was forgotten, and its next steps are no alert.";
+  finding.fields.emplace_back("lost", std::to_string(count));
+  finding.output = fmt::format(
+      "{} begun sequences or counted values of workspace {} were forgotten", count, workspace.name);
+  finding.merge_id = fmt::format("sequences|{}|{}", workspace.cgroup_id, first_boot_ns);
+  return finding;
+}
+
+Finding ended_waiver(const EndedWaiver& ended, uint64_t boot_ns) {
+  const WaiverInfo& waiver = ended.waiver;
+  Finding finding = about_the_agent(kWaiverRule, Priority::informational, boot_ns, boot_ns);
+  finding.why =
+      "What was accepted for a while is an alert again, unless somebody answers for it anew.";
+  finding.output = fmt::format(
+      "waiver {} of {} ended ({}): its rules alert again; {} alerts were withheld; its reason: {}",
+      waiver.name, waiver.owner, waiver.expires, ended.withheld, waiver.reason);
+  finding.fields = {{"waiver", waiver.name},
+                    {"owner", waiver.owner},
+                    {"expires", waiver.expires},
+                    {"withheld", std::to_string(ended.withheld)}};
+  finding.merge_id = fmt::format("waiver|{}|{}", waiver.name, waiver.expires);
+  return finding;
+}
+
+Finding refused_rules(std::string_view why, uint64_t boot_ns) {
+  Finding finding = about_the_agent(kRulesRule, Priority::warning, boot_ns, boot_ns);
+  finding.why = "What somebody meant to be detected from now on is not: the last good rules stay.";
+  finding.output = fmt::format("rules were refused, the last good ones stay: {}", why);
+  finding.merge_id = fmt::format("rules|{}", boot_ns);
+  return finding;
+}
+
 Finding missing_identity(const Workspace& workspace, std::string_view reason, uint64_t boot_ns) {
   Finding finding = about_the_agent(kIdentityRule, Priority::error, boot_ns, boot_ns);
   finding.workspace = workspace;
   finding.why = "Events of a workspace that nobody can name reach the wrong people, or none.";
-  finding.output = fmt::format("no identity for cgroup {}: {}", workspace.cgroup, reason);
+  finding.output = workspace.resolved
+                       ? fmt::format("not all is known about {} in cgroup {}: {}", workspace.name,
+                                     workspace.cgroup, reason)
+                       : fmt::format("no identity for cgroup {}: {}", workspace.cgroup, reason);
   finding.merge_id = fmt::format("identity|{}", workspace.cgroup_id);
   return finding;
 }
@@ -91,6 +132,19 @@ Finding failed_self_check(std::string_view what, uint64_t boot_ns) {
       "claims to.";
   finding.output = fmt::format("self check failed: {}", what);
   finding.merge_id = fmt::format("self_check|{}", what);
+  return finding;
+}
+
+Finding blinded(std::string_view why, uint64_t first_boot_ns, uint64_t last_boot_ns, bool over) {
+  Finding finding =
+      about_the_agent(kSelfCheckRule, Priority::critical, first_boot_ns, last_boot_ns);
+  finding.why =
+      "What the agent did itself it did not see: what happens in the workspaces of this node may "
+      "not be seen either.";
+  finding.output = over ? fmt::format("the agent of this node was blind, and sees again: {}", why)
+                        : fmt::format("the agent of this node is blind: {}", why);
+  finding.count = over ? 2 : 1;
+  finding.merge_id = fmt::format("canary|{}", first_boot_ns);
   return finding;
 }
 

@@ -9,12 +9,15 @@
 
 #include "agent/app/envelopes.h"
 #include "agent/detect/finding.h"
+#include "agent/detect/rule/waivers.h"
 
 namespace picket {
 
 inline constexpr std::string_view kBlindSpotRule = "picket.blind_spot";
 inline constexpr std::string_view kSelfCheckRule = "picket.self_check";
 inline constexpr std::string_view kIdentityRule = "picket.identity_missing";
+inline constexpr std::string_view kWaiverRule = "picket.waiver_ended";
+inline constexpr std::string_view kRulesRule = "picket.rules_refused";
 inline constexpr std::string_view kResponseFailedRule = "picket.response_failed";
 
 // Nobody watched from `first_wall_ns` to `last_wall_ns`.
@@ -34,8 +37,17 @@ Finding lost_records(const Workspace& workspace, const LostRecords& lost);
 Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_ns,
                     uint64_t last_boot_ns);
 
+// Open sequences of a workspace that had too many.
+Finding lost_sequences(const Workspace& workspace, uint64_t count, uint64_t first_boot_ns,
+                       uint64_t last_boot_ns);
+
+Finding ended_waiver(const EndedWaiver& ended, uint64_t boot_ns);
+// The active rules stay as they are.
+Finding refused_rules(std::string_view why, uint64_t boot_ns);
 Finding missing_identity(const Workspace& workspace, std::string_view reason, uint64_t boot_ns);
 Finding failed_self_check(std::string_view what, uint64_t boot_ns);
+// The agent's canaries did not come back after `first_boot_ns`; `over`: now they do again.
+Finding blinded(std::string_view why, uint64_t first_boot_ns, uint64_t last_boot_ns, bool over);
 Finding failed_response(std::string_view action, const Workspace& workspace,
                         std::string_view reason, uint64_t boot_ns);
 

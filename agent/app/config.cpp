@@ -10,6 +10,7 @@ namespace picket {
 namespace {
 
 constexpr uint64_t kMaxRing = 1ULL << 30;
+constexpr size_t kMaxLabelKey = 317;  // of Kubernetes: a prefix of 253, a slash, a name of 63
 
 void read_collector(ConfigReader section, CollectorConfig& collector, bool required) {
   section.read("address", collector.address);
@@ -32,6 +33,9 @@ void read_sensor(ConfigReader section, AgentConfig& config) {
   if (!std::has_single_bit(config.ring_bytes))
     section.fail("ring_bytes", "expected a power of two");
   section.read("compat_calls", config.compat_calls);
+  section.read("flow_interval_seconds", config.flow_interval_seconds, 0, 86400);
+  section.read("cpu_interval_seconds", config.cpu_interval_seconds, 0, 3600);
+  section.read("cpu_least_percent", config.cpu_least_percent, 1, 1000);
   section.finish_section();
 }
 
@@ -52,6 +56,47 @@ void read_workspaces(ConfigReader section, AgentConfig& config) {
   }
   section.read("runc_roots", config.runc_roots);
   section.read("containerd_roots", config.containerd_roots);
+  section.finish_section();
+}
+
+// Keys of labels as Kubernetes and Docker take them: no blank, not too long, at least one.
+void read_keys(ConfigReader& section, std::string_view name, std::vector<std::string>& keys) {
+  section.read(name, keys);
+  for (const std::string& key : keys) {
+    const bool blank = key.find_first_of(" \t\n=") != key.npos;
+    if (key.empty() || key.size() > kMaxLabelKey || blank)
+      section.fail(name, fmt::format("\"{}\" is no key of a label or annotation", key));
+  }
+}
+
+// KEY or KEY=VALUE of a label.
+void read_selectors(ConfigReader& section, std::string_view name,
+                    std::vector<std::string>& selectors) {
+  section.read(name, selectors);
+  for (const std::string& selector : selectors) {
+    const std::string key = selector.substr(0, selector.find('='));
+    if (key.empty() || key.size() > kMaxLabelKey || key.find_first_of(" \t\n") != key.npos)
+      section.fail(name, fmt::format("\"{}\" selects nothing; KEY or KEY=VALUE of a label or "
+                                     "annotation expected",
+                                     selector));
+  }
+}
+
+void read_identity(ConfigReader section, AgentConfig& config) {
+  section.read("cri_socket", config.cri_socket);
+  const bool usual = config.cri_socket.empty() || config.cri_socket == "none";
+  if (!usual && !std::filesystem::path(config.cri_socket).is_absolute()) {
+    section.fail("cri_socket", fmt::format("\"{}\" is no absolute path of a socket, nor \"none\"",
+                                           config.cri_socket));
+  }
+  section.read("cri_timeout_ms", config.cri_timeout_ms, 10, 3000);
+  section.read("docker_root", config.docker_root);
+  section.read("storage_roots", config.storage_roots);
+  read_keys(section, "owner", config.ownership.owner);
+  read_keys(section, "template", config.ownership.template_name);
+  read_keys(section, "repository", config.ownership.repository);
+  read_keys(section, "pull_request", config.ownership.pull_request);
+  read_selectors(section, "restricted", config.ownership.restricted);
   section.finish_section();
 }
 
@@ -79,12 +124,14 @@ absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool 
   AgentConfig config;
   reader->read("state_dir", config.state_dir);
   reader->read("rules", config.rules);
+  reader->read("rules_key", config.rules_key);
   reader->read("http", config.http);
   reader->read("spool_bytes", config.spool_bytes, 1 << 20, 1ULL << 40);
   reader->read("spool_power_safe", config.spool_power_safe);
   read_collector(reader->section("collector"), config.collector, !standalone);
   read_sensor(reader->section("sensor"), config);
   read_workspaces(reader->section("workspaces"), config);
+  read_identity(reader->section("identity"), config);
   read_respond(reader->section("respond"), config);
   read_log(reader->section("log"), config);
   if (absl::Status status = reader->finish(); !status.ok()) return status;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "agent/enrich/ownership.h"
 
 namespace picket {
 
@@ -20,6 +21,7 @@ struct CollectorConfig {
 struct AgentConfig {
   std::filesystem::path state_dir = "/var/lib/picket";
   std::vector<std::filesystem::path> rules = {"/usr/share/picket/rules"};
+  std::filesystem::path rules_key;  // public; not empty: only signed folders of rules are taken
   CollectorConfig collector;
   std::string http = "127.0.0.1:9470";
   uint64_t spool_bytes = 256ULL << 20;
@@ -27,6 +29,10 @@ struct AgentConfig {
 
   uint64_t ring_bytes = 1 << 20;  // a power of two
   bool compat_calls = true;
+  uint64_t flow_interval_seconds = 60;  // a flow through which bytes move is told that often
+  uint64_t cpu_interval_seconds =
+      10;                           // who keeps processors busy is looked for that often; 0: never
+  uint64_t cpu_least_percent = 50;  // of one processor, to be told
 
   std::vector<std::string> cgroup_roots;  // every direct child is a workspace
   // Never workspaces, nor what lies below; from the cgroup v2 root. The agent's own is added.
@@ -34,6 +40,13 @@ struct AgentConfig {
   std::vector<std::filesystem::path> runc_roots = {"/run/runc"};
   std::vector<std::filesystem::path> containerd_roots = {
       "/run/containerd/io.containerd.runtime.v2.task"};
+
+  // "": the usual places; "none": no runtime's API is asked.
+  std::string cri_socket;
+  uint64_t cri_timeout_ms = 1000;
+  std::filesystem::path docker_root = "/var/lib/docker";
+  std::vector<std::filesystem::path> storage_roots = {"/var/lib/containers/storage"};
+  OwnershipKeys ownership;
 
   bool respond = true;
   bool dry_run = false;

@@ -23,20 +23,6 @@ v1::Action wire_action(Action action) {
   return v1::ACTION_UNSPECIFIED;
 }
 
-const char* state_word(CoverageLine::State state) {
-  switch (state) {
-    case CoverageLine::State::attached:
-      return "attached";
-    case CoverageLine::State::refused:
-      return "refused";
-    case CoverageLine::State::off:
-      return "off";
-    case CoverageLine::State::failing:
-      return "failing";
-  }
-  return "off";
-}
-
 }  // namespace
 
 std::string alert_id(const Finding& finding, const std::string& boot_id) {
@@ -70,20 +56,50 @@ v1::Envelope result_envelope(const Response& response, uint64_t wall_ns) {
   return envelope;
 }
 
-v1::Envelope coverage_envelope(const Coverage& coverage, uint64_t wall_ns) {
+v1::Envelope coverage_envelope(const Coverage& coverage, std::span<const RuleGap> gaps,
+                               std::span<const SystemCall> calls, uint64_t wall_ns) {
   v1::Envelope envelope;
   v1::Coverage& out = *envelope.mutable_coverage();
   out.set_kernel(coverage.kernel);
+  out.set_untested(!coverage.tested);
   out.set_tier(coverage.tier);
   for (const CoverageLine& line : coverage.lines) {
     v1::CoverageLine& row = *out.add_lines();
     row.set_hook(line.hook);
     row.set_event(line.event);
-    row.set_state(state_word(line.state));
+    row.set_state(std::string(state_word(line.state)));
     row.set_effect(line.effect);
     row.set_reason(line.reason);
   }
+  for (const RuleGap& gap : gaps) {
+    v1::RuleGap& row = *out.add_rule_gaps();
+    row.set_rule(gap.rule);
+    row.set_never_matches(gap.never_matches);
+    for (const CoverageLine& line : gap.missing) {
+      row.add_hooks(line.hook);
+      row.add_effects(line.effect);
+    }
+  }
+  std::map<std::pair<std::string_view, std::string_view>, v1::SystemCalls*> groups;
+  for (const SystemCall& call : calls) {
+    v1::SystemCalls*& group = groups[{state_word(call.state), call.detail}];
+    if (group == nullptr) {
+      group = out.add_system_calls();
+      group->set_state(std::string(state_word(call.state)));
+      group->set_detail(call.detail);
+    }
+    group->add_names(call.name);
+  }
   set_wall_ns(*envelope.mutable_recorded(), wall_ns);
+  return envelope;
+}
+
+v1::Envelope sight_envelope(bool sees, std::string_view why, uint64_t since_wall_ns) {
+  v1::Envelope envelope;
+  v1::Sight& sight = *envelope.mutable_sight();
+  sight.set_sees(sees);
+  sight.set_why(std::string(why));
+  set_wall_ns(*sight.mutable_since(), since_wall_ns);
   return envelope;
 }
 

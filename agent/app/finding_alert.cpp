@@ -13,6 +13,25 @@ void fill(v1::Process& out, const ProcessSummary& process) {
   out.set_cmdline(process.cmdline);
   out.set_cwd(process.cwd);
   out.set_uid(process.uid);
+  out.set_origin(std::string(to_string(process.origin)));
+  out.set_agent(process.agent);
+}
+
+void fill(v1::Pod& out, const Pod& pod) {
+  out.set_name(pod.name);
+  out.set_namespace_(pod.ns);
+  out.set_uid(pod.uid);
+  for (const auto& [key, value] : pod.labels) (*out.mutable_labels())[key] = value;
+  for (const auto& [key, value] : pod.annotations) (*out.mutable_annotations())[key] = value;
+}
+
+void fill(v1::Step& out, const FindingStep& step, uint64_t wall_minus_boot_ns) {
+  out.set_name(step.name);
+  set_wall_ns(*out.mutable_time(), step.time_ns + wall_minus_boot_ns);
+  out.set_event_type(step.event_type);
+  fill(*out.mutable_process(), step.process);
+  for (const auto& [name, value] : step.fields) (*out.mutable_fields())[name] = value;
+  out.set_count(step.count);
 }
 
 }  // namespace
@@ -27,6 +46,14 @@ void fill(v1::Workspace& out, const Workspace& workspace) {
   out.set_cgroup_id(workspace.cgroup_id);
   out.set_runtime(workspace.runtime);
   for (const auto& [key, value] : workspace.labels) (*out.mutable_labels())[key] = value;
+  out.set_image_digest(workspace.image_digest);
+  if (!workspace.pod.name.empty() || !workspace.pod.uid.empty())
+    fill(*out.mutable_pod(), workspace.pod);
+  out.set_owner(workspace.owner);
+  out.set_template_(workspace.template_name);
+  out.set_repository(workspace.repository);
+  out.set_pull_request(workspace.pull_request);
+  out.set_incomplete(workspace.incomplete);
 }
 
 v1::Alert alert_of(const Finding& finding, uint64_t wall_minus_boot_ns) {
@@ -47,6 +74,8 @@ v1::Alert alert_of(const Finding& finding, uint64_t wall_minus_boot_ns) {
   alert.set_event_type(finding.event_type);
   for (const auto& [name, value] : finding.fields) (*alert.mutable_fields())[name] = value;
   if (finding.respond != Action::none) alert.set_action(std::string(to_string(finding.respond)));
+  for (const FindingStep& step : finding.steps) fill(*alert.add_steps(), step, wall_minus_boot_ns);
+  alert.set_shadow(finding.shadow);
   return alert;
 }
 

@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kLongestPause{100};
-constexpr milliseconds kIdle{1000};
+constexpr milliseconds kIdle = std::chrono::hours(1);  // a request or the end wakes it
 
 }  // namespace
 

@@ -23,6 +23,10 @@ struct IdentityAnswer {
 struct NewRules {
   std::shared_ptr<const RuleSet> rules;
 };
+// A set that was not taken: the active one stays.
+struct RefusedRules {
+  std::string why;
+};
 // Envelopes that were lost on their way to the collector.
 struct DeliveryLoss {
   uint64_t count = 0;  // 0: not known
@@ -30,7 +34,7 @@ struct DeliveryLoss {
   uint64_t first_sequence = 0, last_sequence = 0;  // of the spool; 0: they had none yet
   uint64_t from_ns = 0, to_ns = 0;                 // CLOCK_BOOTTIME: published in between
 };
-using Mail =
-    std::variant<IdentityAnswer, v1::Command, Response, NewRules, DeliveryLoss, FamilyQuestion>;
+using Mail = std::variant<IdentityAnswer, v1::Command, Response, NewRules, RefusedRules,
+                          DeliveryLoss, FamilyQuestion>;
 
 }  // namespace picket

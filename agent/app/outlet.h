@@ -1,6 +1,6 @@
-// Where the pipeline's results go: the uplink, or JSON lines on standard output. Called by the
-// pipeline thread only. Errors: a refused envelope is counted by the outlet and reported as a loss
-// by whoever refused it.
+// Where the pipeline's results go: the uplink, or JSON lines on standard output. publish() is
+// called by the pipeline thread and by the canary's, judged_until() by the pipeline's only. Errors:
+// a refused envelope is counted by the outlet and reported as a loss by whoever refused it.
 #pragma once
 
 #include "agent/detect/finding.h"

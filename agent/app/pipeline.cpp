@@ -90,9 +90,12 @@ Pipeline::Pipeline(PipelineParts parts, EnricherOptions options,
           },
           [this](const Workspace* before, const Workspace* now) { tell_identity(before, now); }),
       timeline_(Timeline::of(parts_.clock)) {
+  enricher_.set_origins(rules->origins());
   auto detector = std::make_unique<RuleDetector>(std::move(rules));
   rules_ = detector.get();
+  rules_->waivers().set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
   engine_.add(std::move(detector));
+  if (parts_.canary) engine_.add(std::move(parts_.canary));
 }
 
 Pipeline::~Pipeline() = default;
@@ -133,6 +136,7 @@ absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
     if (status = take(source, std::chrono::milliseconds(0)); !status.ok()) return status;
     tick(now);
   }
+  engine_.on_tick(parts_.clock.boot_ns(), *this);
   engine_.flush(*this);
   tick(parts_.clock.boot_ns());
   return absl::OkStatus();
@@ -162,8 +166,19 @@ void Pipeline::on_record(std::span<const std::byte> record) {
   if (!event) return metrics_->rejected[static_cast<size_t>(why)]->Increment();
   metrics_->events.Increment();
   judged_ns_ = event->header().time_ns;
-  if (parts_.record) parts_.record(record);
+  if (parts_.record) keep(*event, record);
   enricher_.on_event(*event, *this);
+}
+
+// A recording holds no canaries: who replays it would judge them like workspaces.
+void Pipeline::keep(const Event& event, std::span<const std::byte> record) {
+  if (parts_.is_own && event.header().cgroup_id != 0) {
+    const auto* cgroup = event.as<pk_cgroup>();
+    if (cgroup != nullptr && parts_.is_own(event.text(cgroup->path))) return;
+    const WorkspaceEntry* entry = enricher_.workspaces().find(event.header().cgroup_id);
+    if (entry != nullptr && is_own(entry->workspace)) return;
+  }
+  parts_.record(record);
 }
 
 void Pipeline::on_observation(const Observation& observation) {
@@ -171,7 +186,8 @@ void Pipeline::on_observation(const Observation& observation) {
 }
 
 void Pipeline::on_finding(Finding finding) {
-  const bool acts = finding.count == 1 ||
+  if (is_own(finding.workspace)) return;
+  const bool acts = (finding.count == 1 && !finding.restates) ||
                     (!failed_.empty() && failed_.contains(alert_id(finding, parts_.boot_id)));
   Verdict ordered = acts ? parts_.policy.decide(finding, finding.workspace) : Verdict{};
   if (ordered.action != Action::none) {  // before anything else: every microsecond counts
@@ -207,9 +223,10 @@ void Pipeline::open_mail() {
 }
 
 void Pipeline::read(IdentityAnswer answer) {
-  if (parts_.record_identity) parts_.record_identity(answer.cgroup_id, answer.identity);
-  if (WorkspaceEntry* entry = enricher_.workspaces().find(answer.cgroup_id))
-    entry->workspace.frozen = answer.frozen;
+  WorkspaceEntry* entry = enricher_.workspaces().find(answer.cgroup_id);
+  const bool own = entry != nullptr && is_own(entry->workspace);
+  if (parts_.record_identity && !own) parts_.record_identity(answer.cgroup_id, answer.identity);
+  if (entry != nullptr) entry->workspace.frozen = answer.frozen;
   enricher_.on_identity(answer.cgroup_id, std::move(answer.identity), *this);
 }
 
@@ -218,6 +235,7 @@ void Pipeline::tell_identity(const Workspace* before, const Workspace* now) {
   const auto tell = [this](const Workspace& workspace, v1::WorkspaceState state) {
     publish(workspace_envelope(workspace, state, 0, parts_.clock.wall_ns()), Priority::notice);
   };
+  if (is_own(now != nullptr ? *now : *before)) return;
   if (before != nullptr && (now == nullptr || now->id != before->id)) {
     if (parts_.watched) parts_.watched(*before, false);
     tell(*before, v1::WORKSPACE_STATE_GONE);
@@ -286,8 +304,14 @@ void Pipeline::remember(const Response& response) {
 }
 
 void Pipeline::read(NewRules rules) {
+  enricher_.set_origins(rules.rules->origins());
+  // What they ask for is told from here on, and read only after they are in force.
+  if (parts_.rules_in_force) parts_.rules_in_force(*rules.rules);
   rules_->replace(std::move(rules.rules));
-  if (parts_.rules_in_force) parts_.rules_in_force(rules_->rules());
+}
+
+void Pipeline::read(const RefusedRules& refused) {
+  on_finding(refused_rules(refused.why, parts_.clock.boot_ns()));
 }
 
 void Pipeline::read(const DeliveryLoss& loss) {
@@ -317,6 +341,9 @@ void Pipeline::report_losses(uint64_t now_ns) {
   }
   for (const auto& [cgroup_id, lost] : by_workspace)
     on_finding(lost_records(cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id), lost));
+  for (const SequenceLoss& loss : rules_->sequences().take_losses())
+    on_finding(lost_sequences(workspace_by_cgroup(loss.cgroup_id), loss.count, loss.first_ns,
+                              loss.last_ns));
   const EnricherStats& stats = enricher_.stats();
   const uint64_t refused = stats.refused - seen_stats_.refused;
   if (refused > 0)
@@ -332,6 +359,7 @@ void Pipeline::tell_inventory() {
   v1::WorkspaceInventory& inventory = *envelope.mutable_inventory();
   bool settled = true;
   enricher_.workspaces().for_each([&](const WorkspaceEntry& entry) {
+    if (is_own(entry.workspace)) return;
     settled &= entry.state != WorkspaceEntry::State::pending;
     if (is_known(entry) && entry.gone_ns == 0) inventory.add_workspace_ids(entry.workspace.id);
   });
@@ -348,13 +376,24 @@ void Pipeline::tell_judged() {
   parts_.outlet.judged_until(told_judged_ns_);
 }
 
+void Pipeline::tell_ended_waivers(uint64_t now_ns) {
+  for (const EndedWaiver& ended : rules_->waivers().take_ended()) {
+    Finding finding = ended_waiver(ended, now_ns);
+    SPDLOG_WARN("rules: {}", finding.output);
+    on_finding(std::move(finding));
+  }
+}
+
 void Pipeline::tick(uint64_t now_ns) {
   timeline_ = Timeline::of(parts_.clock);
+  rules_->waivers().set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
   engine_.on_tick(now_ns, *this);
+  tell_ended_waivers(now_ns);
   enricher_.on_tick(now_ns, *this);
   report_losses(now_ns);
   reports_.update(enricher_.workspaces(), enricher_.processes(), now_ns,
                   [&](const Workspace& workspace, v1::WorkspaceState state, uint32_t processes) {
+                    if (is_own(workspace)) return;
                     if (parts_.watched)
                       parts_.watched(workspace, state != v1::WORKSPACE_STATE_GONE);
                     publish(workspace_envelope(workspace, state, processes, parts_.clock.wall_ns()),

@@ -56,6 +56,9 @@ struct PipelineParts {
   std::function<void(const RuleSet&)> rules_in_force;  // before the first event, and at each reload
   std::function<void(std::span<const std::byte>)> record;                           // may be empty
   std::function<void(uint64_t, const absl::StatusOr<Workspace>&)> record_identity;  // may be empty
+  // Cgroups of the agent's own canaries: judged like all others, told to nobody. May be empty.
+  std::function<bool(std::string_view)> is_own;
+  std::unique_ptr<Detector> canary = nullptr;  // may be empty
   std::function<void(const Workspace&, bool)>
       watched;  // a workspace is known (true) or gone (false)
 };
@@ -87,11 +90,16 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void on_observation(const Observation& observation) override;
   void on_finding(Finding finding) override;
 
+  bool is_own(const Workspace& workspace) const {
+    return parts_.is_own && parts_.is_own(workspace.cgroup);
+  }
+  void keep(const Event& event, std::span<const std::byte> record);
   void open_mail();
   void read(IdentityAnswer answer);
   void read(const v1::Command& command);
   void read(const Response& response);
   void read(NewRules rules);
+  void read(const RefusedRules& refused);
   void read(const DeliveryLoss& loss);
   void read(FamilyQuestion question) { families_.ask(std::move(question)); }
 
@@ -104,6 +112,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void tell_inventory();
   void report_losses(uint64_t now_ns);
   void tell_judged();
+  void tell_ended_waivers(uint64_t now_ns);
   void order(Verdict verdict);
   Workspace workspace_by_cgroup(uint64_t cgroup_id);
 

@@ -23,7 +23,8 @@ class ResponderThread {
   void start() {
     thread_ = std::thread([this] {
       while (!verdicts_.finished()) {
-        if (const auto verdict = verdicts_.pop(std::chrono::milliseconds(1000)))
+        // close() wakes it: an idle agent sleeps.
+        if (const auto verdict = verdicts_.pop(std::chrono::hours(1)))
           tell(responder_.carry_out(*verdict));
       }
     });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,8 @@ struct ProcessSummary {
   ProcessKey key;
   std::string name, exe, cmdline, cwd;
   uint32_t uid = 0;
+  Origin origin = Origin::unknown;
+  std::string agent = {};  // kind of the AI agent that it belongs to
 };
 
 enum class Action {
@@ -30,6 +33,16 @@ enum class Action {
   thaw
 };  // kill: the process subtree (finding) or the workspace (command)
 std::string_view to_string(Action action);
+
+// What was seen of one step of a sequence.
+struct FindingStep {
+  std::string name;
+  uint64_t time_ns = 0;
+  std::string event_type;
+  ProcessSummary process;
+  std::vector<std::pair<std::string, std::string>> fields;  // those of the output, at this step
+  uint64_t count = 1;  // of a step that counts: how far it came, at its last piece of evidence
+};
 
 struct Finding {
   std::string rule;
@@ -45,8 +58,13 @@ struct Finding {
   std::vector<std::pair<std::string, std::string>>
       fields;                     // the fields that the output names, printed
   Action respond = Action::none;  // what the rule asks for
+  bool shadow = false;            // the rule is on trial: nothing is done
   uint64_t count = 1;             // merged repeats
   uint64_t first_ns = 0, last_ns = 0;
+  std::vector<FindingStep> steps;      // of a sequence, in order of time
+  std::optional<ProcessKey> merge_as;  // in place of the process, for what many of them do together
+  bool restates =
+      false;             // tells anew what a finding before it told: no repeat, and no cause to act
   std::string merge_id;  // equal for the findings that were merged into one; the alert's identity
                          // on this node
 };

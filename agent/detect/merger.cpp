@@ -30,7 +30,7 @@ bool later_than(uint64_t now_ns, uint64_t then_ns, uint64_t distance_ns) {
 }  // namespace
 
 Merger::Key Merger::key_of(const Finding& finding) {
-  return {finding.rule, finding.workspace.id, finding.process.key};
+  return {finding.rule, finding.workspace.id, finding.merge_as.value_or(finding.process.key)};
 }
 
 void Merger::add(Finding finding, FindingSink& sink) {
@@ -42,18 +42,37 @@ void Merger::add(Finding finding, FindingSink& sink) {
     }
     forget(known->second, sink);
   }
-  while (!entries_.empty() && entries_.size() >= options_.capacity) forget(entries_.begin(), sink);
+  make_room(sink);
   finding.merge_id = merge_id_of(finding);
   Entry entry{std::move(finding)};
   send(entry, entry.finding.time_ns, sink);
   if (options_.capacity == 0) return;
   entries_.push_back(std::move(entry));
   index_.emplace(key, std::prev(entries_.end()));
+  ++count_by_rule_[key.rule];
+}
+
+// The noise of one rule does not split what another one has to say: it makes room for itself.
+void Merger::make_room(FindingSink& sink) {
+  while (!entries_.empty() && entries_.size() >= options_.capacity) {
+    const auto noisiest =
+        std::ranges::max_element(count_by_rule_, {}, [](const auto& rule) { return rule.second; });
+    const auto quietest = std::ranges::find_if(
+        entries_, [&](const Entry& entry) { return entry.finding.rule == noisiest->first; });
+    forget(quietest, sink);
+  }
 }
 
 void Merger::repeat(Entries::iterator at, const Finding& finding, FindingSink& sink) {
   Entry& entry = *at;
-  entry.finding.count += finding.count;
+  if (finding.restates) {
+    entry.finding.output = finding.output;
+    entry.finding.fields = finding.fields;
+    entry.finding.steps = finding.steps;
+    entry.finding.restates = true;
+  } else {
+    entry.finding.count += finding.count;
+  }
   entry.finding.last_ns = std::max(entry.finding.last_ns, finding.last_ns);
   entry.pending = true;
   entries_.splice(entries_.end(), entries_, at);
@@ -71,6 +90,8 @@ void Merger::send(Entry& entry, uint64_t now_ns, FindingSink& sink) {
 void Merger::forget(Entries::iterator entry, FindingSink& sink) {
   if (entry->pending) send(*entry, entry->finding.last_ns, sink);
   index_.erase(key_of(entry->finding));
+  const auto count = count_by_rule_.find(entry->finding.rule);
+  if (--count->second == 0) count_by_rule_.erase(count);
   entries_.erase(entry);
 }
 

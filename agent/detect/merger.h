@@ -1,12 +1,13 @@
 // Merges repeats: findings of the same rule, workspace and process close to each other become one,
 // with a count. The first goes out at once; repeats raise its count and are sent again, under the
 // same merge_id, at most once per interval. Owner: the pipeline thread. Errors: none; a full table
-// sends the entry that was quiet longest and forgets it.
+// sends what was quiet longest of the rule that has most entries, and forgets it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -53,10 +54,12 @@ class Merger {
   void repeat(Entries::iterator entry, const Finding& finding, FindingSink& sink);
   void send(Entry& entry, uint64_t now_ns, FindingSink& sink);
   void forget(Entries::iterator entry, FindingSink& sink);
+  void make_room(FindingSink& sink);
 
   const MergeOptions options_;
   Entries entries_;
   absl::flat_hash_map<Key, Entries::iterator> index_;
+  std::map<std::string, size_t, std::less<>> count_by_rule_;  // in order: a tie is no dice
 };
 
 }  // namespace picket

@@ -1,17 +1,22 @@
-// What the annotations of an OCI container say about its name and image. Pure, identity thread.
-// Nothing fails: without an annotation the name is the id and the image is the root file system's
-// path.
+// What the annotations of an OCI container say about its name, its image and its pod. Pure,
+// identity thread. Nothing fails: without an annotation the name is the id and the image is the
+// root file system's path.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "agent/enrich/workspace.h"
 
 namespace picket {
 
-// Fills labels, name, image and image_source of a workspace whose id and rootfs are set. Labels are
-// bounded in number and length.
-void apply_annotations(Workspace& workspace, const std::map<std::string, std::string>& annotations);
+// Fills labels, name, image, image_source and pod of a workspace whose id and rootfs are set.
+void apply_annotations(Workspace& workspace, const Labels& annotations);
+
+// The container that only holds a pod's namespaces.
+bool is_pod_sandbox(const Workspace& workspace);
+
+// Labels are bounded in number and length. What kubectl keeps of a manifest is left out: it is long
+// and may hold secrets.
+void add_label(Labels& labels, const std::string& key, const std::string& value);
 
 }  // namespace picket

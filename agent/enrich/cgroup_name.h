@@ -14,6 +14,10 @@ bool is_container_id(std::string_view text);
 // component itself.
 std::string workspace_id(std::string_view cgroup_path);
 
+// The pod's uid in a path that a kubelet made, with the cgroupfs or the systemd driver:
+// "/kubepods/burstable/podUID/ID", "/kubepods.slice/kubepods-podUID.slice/...". "": none.
+std::string pod_uid(std::string_view cgroup_path);
+
 // True when `path` is `root` or lies below it; "/" is above everything.
 bool is_below(std::string_view path, std::string_view root);
 

@@ -6,6 +6,7 @@
 
 #include "agent/enrich/annotations.h"
 #include "agent/enrich/cgroup_name.h"
+#include "agent/enrich/oci_spec.h"
 #include "agent/enrich/small_file.h"
 #include "agent/enrich/state_file.h"
 
@@ -53,6 +54,7 @@ absl::StatusOr<Workspace> read_container(const fs::path& bundle, std::string_vie
   apply_annotations(workspace, config->contains(annotations)
                                    ? texts_of((*config)[annotations])
                                    : std::map<std::string, std::string>());
+  apply_oci_spec(workspace, *config);
   return workspace;
 }
 

@@ -1,10 +1,12 @@
 #include "agent/enrich/enricher.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "agent/enrich/annotations.h"
 #include "agent/enrich/cgroup_name.h"
 
 namespace picket {
@@ -14,13 +16,26 @@ using State = WorkspaceEntry::State;
 
 constexpr uint64_t kCheckEveryNs = 100'000'000;
 
-bool is_pause_container(const Workspace& workspace) {
-  for (const char* key :
-       {"io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"}) {
-    const auto label = workspace.labels.find(key);
-    if (label != workspace.labels.end() && label->second == "sandbox") return true;
-  }
-  return false;
+// More may still be found out about it.
+bool is_open(const WorkspaceEntry& entry) {
+  return entry.state == State::unresolved ||
+         (entry.state == State::identified && !entry.workspace.incomplete.empty());
+}
+
+std::optional<IpAddress> ip_of(uint8_t family, const uint8_t (&bytes)[16]) {
+  if (family != AF_INET && family != AF_INET6) return std::nullopt;
+  IpAddress address{.v6 = family == AF_INET6};
+  std::copy_n(bytes, address.v6 ? 16 : 4, address.bytes.begin());
+  return address;
+}
+
+std::optional<IpAddress> peer_of(const Event& event) {
+  if (const auto* connect = event.as<pk_connect>())
+    return ip_of(connect->family, connect->remote_addr);
+  const pk_ends* ends = nullptr;
+  if (const auto* flow = event.as<pk_flow>()) ends = &flow->ends;
+  if (const auto* payload = event.as<pk_payload>()) ends = &payload->ends;
+  return ends ? ip_of(ends->family, ends->remote_addr) : std::nullopt;
 }
 
 // What can be said about a workspace that no resolver knows: nothing stays empty, and `resolved`
@@ -30,6 +45,7 @@ void describe_by_path(Workspace& workspace) {
   if (workspace.id.empty()) workspace.id = fmt::format("cgroup-{}", workspace.cgroup_id);
   workspace.name = workspace.id;
   if (is_container_id(workspace.id)) workspace.container_id = workspace.id;
+  workspace.pod.uid = pod_uid(workspace.cgroup);
   workspace.image = "unresolved";
   workspace.image_source = "none";
   workspace.runtime = "unknown";
@@ -66,12 +82,11 @@ void Enricher::on_event(const Event& event, ObservationSink& sink) {
     case State::pending:
       return hold(*entry, event, sink);
     case State::unresolved:
-      if (header.time_ns >= entry->deadline_ns) {
+    case State::identified:
+      if (is_open(*entry) && header.time_ns >= entry->deadline_ns) {
         entry->deadline_ns = header.time_ns + options_.identity_retry_ns;
         request_(header.cgroup_id, entry->workspace.cgroup, header.pid);
       }
-      return observe(*entry, event, sink);
-    case State::identified:
       return observe(*entry, event, sink);
   }
 }
@@ -84,9 +99,7 @@ void Enricher::on_outside_event(const Event& event) {
 void Enricher::on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identity,
                            ObservationSink& sink) {
   WorkspaceEntry* entry = workspaces_.find(cgroup_id);
-  const bool wanted =
-      entry && (entry->state == State::pending || entry->state == State::unresolved);
-  if (!wanted) {
+  if (entry == nullptr || !(entry->state == State::pending || is_open(*entry))) {
     ++stats_.unwanted;
     return;
   }
@@ -95,7 +108,8 @@ void Enricher::on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identit
     return;
   }
   std::optional<Workspace> before;
-  if (entry->state == State::unresolved) {
+  if (entry->state != State::pending) {
+    if (!identity->incomplete.empty() && entry->state == State::identified) return;  // no news
     ++stats_.resolved_late;
     before = entry->workspace;
   }
@@ -111,6 +125,11 @@ void Enricher::on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identit
   }
   entry->state = State::identified;
   tell_change(known_before, &entry->workspace);
+  if (!entry->workspace.incomplete.empty()) {
+    ++stats_.incomplete;
+    entry->deadline_ns = now_ns_ + options_.identity_retry_ns;
+    failure_(entry->workspace, absl::UnavailableError(entry->workspace.incomplete));
+  }
   let_go(*entry, sink);
 }
 
@@ -145,7 +164,7 @@ bool Enricher::is_excluded(const Workspace& workspace) const {
   const auto matches = [&](const std::string& root) {
     return !workspace.cgroup.empty() && is_below(workspace.cgroup, root);
   };
-  return is_pause_container(workspace) || std::ranges::any_of(options_.excluded_cgroups, matches);
+  return is_pod_sandbox(workspace) || std::ranges::any_of(options_.excluded_cgroups, matches);
 }
 
 void Enricher::learn_path(WorkspaceEntry& entry, const Event& event) {
@@ -219,8 +238,27 @@ void Enricher::observe(WorkspaceEntry& entry, const Event& event, ObservationSin
   const Process& process = processes_.apply(event);
   if (entry.workspace.init_pid == 0 && process.vpid == 1)
     entry.workspace.init_pid = process.key.pid;
-  sink.on_observation({event, process, entry.workspace});
+  const Workspace* peer = learn_peer(event);
+  const bool foreign = entry.namespaces.apply(event, process);
+  sink.on_observation({event, process, entry.workspace, learn_names(event), peer, foreign});
+  tell_relayed(entry, sink, relays_.on_event(event, process, processes_));
   if (const auto* cgroup = event.as<pk_cgroup>()) on_cgroup(entry, event, *cgroup);
+}
+
+// No hook tells these: they follow from several records.
+void Enricher::tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
+                            const std::vector<pk_relayed>& found) const {
+  for (const pk_relayed& relayed : found) {
+    const Process* program = processes_.find({relayed.header.pid, relayed.header.start_ns});
+    const auto event = Event::parse(std::as_bytes(std::span(&relayed, size_t{1})));
+    if (program == nullptr || !event) continue;
+    const auto peer = ip_of(relayed.ends.family, relayed.ends.remote_addr);
+    sink.on_observation(
+        {*event, *program, entry.workspace,
+         peer ? names_.find_all(relayed.header.cgroup_id, *peer, relayed.header.time_ns)
+              : std::string_view(),
+         nullptr});
+  }
 }
 
 void Enricher::on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgroup& cgroup) {
@@ -231,10 +269,47 @@ void Enricher::on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgr
   }
   if (event.type() != PK_CGROUP_RMDIR) return;
   if (own) {
+    names_.forget(cgroup.id);
+    addresses_.forget(cgroup.id);
     entry.gone_ns = std::max<uint64_t>(event.header().time_ns, 1);
   } else {
     workspaces_.remove_child(cgroup.id);
   }
+}
+
+// Takes in what an answer says; of an event with a peer, the name it was asked for by.
+std::string_view Enricher::learn_names(const Event& event) {
+  const pk_header& header = event.header();
+  if (const auto* dns = event.as<pk_dns>()) {
+    if (dns->answer != 0 &&
+        message_.decode(event.text(dns->message), dns->ends.proto == IPPROTO_TCP))
+      names_.learn(header.cgroup_id, message_, header.time_ns);
+    return {};
+  }
+  const std::optional<IpAddress> peer = peer_of(event);
+  return peer ? names_.find_all(header.cgroup_id, *peer, header.time_ns) : std::string_view();
+}
+
+// By who has the address, or, of a unix socket, by the process at the other end.
+const Workspace* Enricher::learn_peer(const Event& event) {
+  const uint64_t own = event.header().cgroup_id;
+  const auto* call = event.as<pk_socket>();
+  uint64_t other = call != nullptr ? call->peer_cgroup_id : 0;
+  if (call != nullptr && other == 0 && call->peer_pid != 0) {
+    // Who listened has ended, and left the socket to a child: the kernel knows its number only.
+    const Process* listened = processes_.find_pid(call->peer_pid);
+    if (listened != nullptr && listened->exited) other = listened->workspace_cgroup;
+  }
+  const pk_ends* ends = call != nullptr ? &call->ends : nullptr;
+  if (const auto* flow = event.as<pk_flow>()) ends = &flow->ends;
+  if (const auto* payload = event.as<pk_payload>()) ends = &payload->ends;
+  if (ends != nullptr)
+    if (const auto local = ip_of(ends->family, ends->local_addr)) addresses_.learn(*local, own);
+  if (other == 0)
+    if (const auto peer = peer_of(event)) other = addresses_.find(*peer);
+  if (other == 0 || other == own) return nullptr;
+  const WorkspaceEntry* entry = workspaces_.find(other);
+  return entry != nullptr && entry->gone_ns == 0 ? &entry->workspace : nullptr;
 }
 
 HeldRecords Enricher::take_held(WorkspaceEntry& entry) {

@@ -15,7 +15,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/enrich/observation.h"
+#include "agent/enrich/own_addresses.h"
+#include "agent/enrich/peer_names.h"
 #include "agent/enrich/process_table.h"
+#include "agent/enrich/relays.h"
 #include "agent/enrich/workspace_table.h"
 
 namespace picket {
@@ -46,14 +49,15 @@ struct EnricherStats {
   uint64_t refused = 0;          // records dropped because the workspace table was full
   uint64_t never_entered = 0;    // records of workspaces that ended before a process entered them
   uint64_t unresolved = 0;       // identities that failed, or were given up by time or count
-  uint64_t resolved_late = 0;    // came after that
+  uint64_t incomplete = 0;       // identities of which the runtime did not tell all
+  uint64_t resolved_late = 0;    // came, or became whole, after that
   uint64_t unwanted = 0;         // identities that nobody waited for
   uint64_t cgroups_refused = 0;  // cgroups below workspaces that found no place
 };
 
 // Asks for the identity of a workspace: `path` may be empty (unknown), `pid` is a process in it.
 using IdentityRequest = std::function<void(uint64_t cgroup_id, std::string path, uint32_t pid)>;
-// Tells that it is not known who `workspace` is, and why.
+// Tells that it is not known, or not wholly, who `workspace` is, and why.
 using IdentityFailure = std::function<void(const Workspace& workspace, const absl::Status& why)>;
 
 // Tells, before the first observation under it, that a workspace is known as `now` from here on:
@@ -70,6 +74,11 @@ class Enricher {
   void on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identity, ObservationSink& sink);
   // Lets records go on whose workspace has waited too long; for times without events.
   void on_tick(uint64_t event_time_ns, ObservationSink& sink);
+
+  // What says who drives a process, from its next exec on.
+  void set_origins(std::shared_ptr<const Origins> origins) {
+    processes_.set_origins(std::move(origins));
+  }
 
   const ProcessTable& processes() const { return processes_; }
   WorkspaceTable& workspaces() { return workspaces_; }
@@ -90,6 +99,10 @@ class Enricher {
   void observe(WorkspaceEntry& entry, const Event& event, ObservationSink& sink);
   void on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgroup& cgroup);
   HeldRecords take_held(WorkspaceEntry& entry);
+  std::string_view learn_names(const Event& event);
+  const Workspace* learn_peer(const Event& event);
+  void tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
+                    const std::vector<pk_relayed>& found) const;
 
   EnricherOptions options_;
   IdentityRequest request_;
@@ -98,6 +111,10 @@ class Enricher {
   EnricherStats stats_;
   ProcessTable processes_;
   WorkspaceTable workspaces_;
+  PeerNames names_;
+  Relays relays_;
+  OwnAddresses addresses_;
+  DnsMessage message_;  // room that is used again
   uint64_t now_ns_ = 0;
   uint64_t next_check_ns_ = 0;  // earliest moment at which something may be due
   size_t held_bytes_ = 0;

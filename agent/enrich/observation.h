@@ -5,6 +5,7 @@
 #include "agent/enrich/process.h"
 #include "agent/enrich/workspace.h"
 #include "agent/event/event.h"
+#include "agent/event/schema.h"
 
 namespace picket {
 
@@ -12,6 +13,16 @@ struct Observation {
   const Event& event;
   const Process& process;
   const Workspace& workspace;
+  // Under which the workspace asked DNS for the peer's address, each ended by NUL, the latest
+  // first.
+  std::string_view peer_names = {};
+  const Workspace* peer = nullptr;  // another workspace at the other end; nullptr: none is known
+  bool foreign_namespace = false;   // it enters, or reaches into, one that is not the workspace's
+
+  std::string_view peer_name() const {
+    std::string_view all = peer_names;
+    return NulList::take(all);
+  }
 };
 
 }  // namespace picket

@@ -5,20 +5,16 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <string>
 
+#include "agent/enrich/driver.h"
+#include "agent/enrich/file_source.h"
+#include "agent/enrich/process_key.h"
 #include "agent/enrich/shared_text.h"
 #include "bpf/picket/events.h"
 
 namespace picket {
-
-struct ProcessKey {
-  uint32_t pid = 0;
-  uint64_t start_ns = 0;  // CLOCK_BOOTTIME; survives pid reuse
-  friend auto operator<=>(const ProcessKey&, const ProcessKey&) = default;
-};
 
 struct Process {
   ProcessKey key;
@@ -39,6 +35,10 @@ struct Process {
   uint32_t tty_nr = 0;
   bool exec_in = false;  // put into the workspace from outside (PK_EXEC_IN)
   bool exited = false;
+  bool runs_script = false;       // `source` is a script's
+  Origin tool = Origin::unknown;  // which tool its program itself is, whoever drives it
+  Driver driver;
+  FileSourcePtr source;       // of what it runs: its program, or its interpreter's script
   std::array<pk_fd, 3> fd{};  // descriptors 0..2 at the last exec, updated by PK_STDIO
   std::string comm;           // at most 15 bytes, the kernel's name
   SharedText exe;             // path of the executable as the process sees it

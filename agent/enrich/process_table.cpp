@@ -17,7 +17,8 @@ bool older(ProcessKey parent, ProcessKey child) {
 
 }  // namespace
 
-ProcessTable::ProcessTable(ProcessTableOptions options) : options_(options) {
+ProcessTable::ProcessTable(ProcessTableOptions options)
+    : options_(options), drivers_(options.live) {
   options_.max_processes = std::max<size_t>(options_.max_processes, 2);
 }
 
@@ -34,7 +35,11 @@ const Process& ProcessTable::apply(const Event& event) {
   now_ns_ = std::max<uint64_t>(now_ns_, header.time_ns);
   expire();
   const bool by_runtime = event.type() == PK_CGROUP_MKDIR || event.type() == PK_CGROUP_RMDIR;
-  if (by_runtime || header.pid == 0) {
+  // Told by a packet or at a socket's end: the process may have ended, and its credentials are
+  // those of the opening.
+  const bool by_socket =
+      event.type() == PK_FLOW || event.type() == PK_DNS || event.type() == PK_PAYLOAD;
+  if (by_runtime || by_socket || header.pid == 0) {
     const Node* known = find_node({header.pid, header.start_ns});
     return known ? *known : stranger(header);
   }
@@ -49,6 +54,12 @@ const Process& ProcessTable::apply(const Event& event) {
       break;
     case PK_EXIT:
       mark_exited(node);
+      break;
+    case PK_OPEN:
+      files_.on_open(node, event, *event.as<pk_open>());
+      break;
+    case PK_CONNECT:
+      files_.on_connect(node);
       break;
     case PK_STDIO:
       std::ranges::copy(event.as<pk_stdio>()->fd, node.fd.begin());
@@ -77,7 +88,7 @@ ProcessTable::Node* ProcessTable::find_node(ProcessKey key) const {
 const Process& ProcessTable::stranger(const pk_header& header) {
   stranger_ = Process{};
   stranger_.key = {header.pid, header.start_ns};
-  stranger_.uid = stranger_.euid = header.uid;
+  update_credentials(stranger_, header);
   return stranger_;
 }
 
@@ -96,7 +107,7 @@ ProcessTable::Node& ProcessTable::touch(const pk_header& header) {
   if (known->workspace_cgroup == 0) known->workspace_cgroup = header.cgroup_id;
   if (header.flags & PK_EXEC_IN) known->exec_in = true;
   if (header.type != PK_FOUND || known->state_ns <= header.time_ns)
-    known->uid = known->euid = header.uid;
+    update_credentials(*known, header);
   return *known;
 }
 
@@ -134,10 +145,15 @@ void ProcessTable::on_fork(Node& node, const Event& event, const pk_fork& fork) 
   const Node* parent = node.parent_node();
   node.clone_flags = fork.clone_flags;
   node.blank = parent == nullptr || parent->state_ns == 0 || parent->blank;
-  if (!node.blank) inherit(node, *parent, fork.clone_flags);
+  if (!node.blank) {
+    inherit(node, *parent, fork.clone_flags);
+    if (parent->files != nullptr) node.files = std::make_unique<FileUse>(*parent->files);
+    node.environments = parent->environments;
+  }
   update_from_fork(node, fork);
-  node.uid = node.euid = event.header().uid;
+  update_credentials(node, event.header());
   node.state_ns = event.header().time_ns;
+  drivers_.on_fork(node, node.state_ns);
 }
 
 void ProcessTable::on_exec(Node& node, const Event& event, const pk_exec& exec) {
@@ -154,6 +170,8 @@ void ProcessTable::on_exec(Node& node, const Event& event, const pk_exec& exec) 
   update_from_exec(node, event, exec, texts_);
   node.state_ns = time_ns;
   node.blank = false;
+  files_.on_exec(node, drivers_.origins());
+  drivers_.on_exec(node, found, first_state);
   if (found && first_state) fill_blank_children(node);
 }
 
@@ -168,6 +186,7 @@ void ProcessTable::fill_blank_children(Node& node) {
       if (!child.blank) continue;
       inherit(child, parent, child.clone_flags);
       child.blank = false;
+      drivers_.on_fork(child, child.state_ns);
       filled.push_back(&child);
     }
   }

@@ -11,6 +11,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/hash/hash.h"
+#include "agent/enrich/driver_labels.h"
+#include "agent/enrich/file_sources.h"
 #include "agent/enrich/process_node.h"
 #include "agent/event/event.h"
 
@@ -20,6 +22,7 @@ struct ProcessTableOptions {
   size_t max_processes = 131072;
   uint64_t grace_ns = 10'000'000'000;  // how long late records of an exited process still find it
   uint16_t max_depth = 256;  // from here on, exited ancestors leave the lineage after their grace
+  LiveProcesses* live = nullptr;  // where the records' processes run; nullptr: nowhere (a replay)
 };
 
 struct ProcessTableStats {
@@ -42,6 +45,11 @@ class ProcessTable {
   // Applies the record and answers with the process it is about, as it is after the event. Valid
   // until the next call.
   const Process& apply(const Event& event);
+
+  // From the next exec on.
+  void set_origins(std::shared_ptr<const Origins> origins) {
+    drivers_.set_origins(std::move(origins));
+  }
 
   const Process* find(ProcessKey key) const;
   // The latest process with this pid; also one that has exited.
@@ -113,6 +121,8 @@ class ProcessTable {
   ProcessTableOptions options_;
   ProcessTableStats stats_;
   TextCache texts_{1024};
+  DriverLabels drivers_;
+  FileSources files_;
   Process stranger_;     // stands for a process that is in no workspace, during one call
   uint64_t now_ns_ = 0;  // the latest event time seen
 

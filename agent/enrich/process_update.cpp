@@ -14,17 +14,21 @@ std::string_view name_of(const char (&comm)[PK_COMM_LEN]) {
 
 }  // namespace
 
+void update_credentials(Process& process, const pk_header& header) {
+  process.uid = process.euid = header.uid;
+  process.gid = header.gid;
+  process.cap_effective = header.cap_effective;
+}
+
 void update_from_exec(Process& process, const Event& event, const pk_exec& exec, TextCache& texts) {
+  update_credentials(process, event.header());
   process.vpid = exec.vpid;
   process.session = exec.session;
   process.group = exec.group;
   process.ruid = exec.ruid;
-  process.euid = exec.euid;
   process.suid = exec.suid;
-  process.gid = exec.egid;
   process.rgid = exec.rgid;
   process.loginuid = exec.loginuid;
-  process.cap_effective = exec.cap_effective;
   process.cap_permitted = exec.cap_permitted;
   process.mnt_ns = exec.mnt_ns;
   process.pid_ns = exec.pid_ns;
@@ -78,6 +82,10 @@ void inherit(Process& child, const Process& parent, uint64_t clone_flags) {
   child.interp = parent.interp;
   child.cwd = parent.cwd;
   child.argv = parent.argv;
+  child.driver = parent.driver;
+  child.tool = parent.tool;
+  child.source = parent.source;
+  child.runs_script = parent.runs_script;
 }
 
 }  // namespace picket

@@ -8,6 +8,9 @@
 
 namespace picket {
 
+// Every record: as whom the process acts now.
+void update_credentials(Process& process, const pk_header& header);
+
 // PK_EXEC and PK_FOUND: everything the record tells, except parent and exec time.
 void update_from_exec(Process& process, const Event& event, const pk_exec& exec, TextCache& texts);
 

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "agent/enrich/completion.h"
+#include "agent/enrich/ownership.h"
 #include "agent/enrich/workspace.h"
 
 namespace picket {
@@ -26,24 +28,27 @@ struct Resolver {
   virtual absl::StatusOr<Workspace> resolve(const CgroupRef& cgroup) = 0;
 };
 
-// Asks the runtimes in order, and `fallback` when none knows the cgroup. The path is looked up when
-// it is missing.
+struct ResolverParts {
+  std::string cgroup_root;
+  std::vector<std::unique_ptr<Resolver>> runtimes;
+  std::unique_ptr<Resolver> fallback;
+  std::vector<std::unique_ptr<Completion>> completions = {};
+  OwnershipKeys keys = {};
+};
+
+// Asks the runtimes in order, and `fallback` when none knows the cgroup; then completes what was
+// found. The path is looked up when it is missing.
 class ResolverChain final : public Resolver {
  public:
-  ResolverChain(std::string cgroup_root, std::vector<std::unique_ptr<Resolver>> runtimes,
-                std::unique_ptr<Resolver> fallback)
-      : cgroup_root_(std::move(cgroup_root)),
-        runtimes_(std::move(runtimes)),
-        fallback_(std::move(fallback)) {}
+  explicit ResolverChain(ResolverParts parts) : parts_(std::move(parts)) {}
 
   absl::StatusOr<Workspace> resolve(const CgroupRef& cgroup) override;
 
  private:
   absl::StatusOr<Workspace> ask_runtimes(const CgroupRef& cgroup);
+  void complete(Workspace& workspace);
 
-  std::string cgroup_root_;
-  std::vector<std::unique_ptr<Resolver>> runtimes_;
-  std::unique_ptr<Resolver> fallback_;
+  ResolverParts parts_;
 };
 
 }  // namespace picket

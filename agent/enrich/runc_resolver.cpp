@@ -7,6 +7,7 @@
 
 #include "agent/enrich/annotations.h"
 #include "agent/enrich/cgroup_name.h"
+#include "agent/enrich/oci_spec.h"
 #include "agent/enrich/state_file.h"
 
 namespace picket {
@@ -57,6 +58,7 @@ absl::StatusOr<Workspace> read_container(const fs::path& directory, std::string_
         fmt::format("{}/state.json has no id or no rootfs", directory.string()));
   }
   apply_annotations(workspace, annotations_of(*state));
+  apply_runc_state(workspace, *state);
   return workspace;
 }
 

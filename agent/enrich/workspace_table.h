@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "agent/enrich/namespaces.h"
 #include "agent/enrich/workspace.h"
 
 namespace picket {
@@ -46,10 +47,12 @@ struct WorkspaceEntry {
   };
   State state = State::fresh;
   Workspace workspace;
-  HeldRecords held;          // fresh and pending only
-  uint64_t deadline_ns = 0;  // pending: give up at; unresolved: ask again at. Event time
-  uint64_t gone_ns = 0;      // when its cgroup was removed; 0: it exists
-  size_t children = 0;       // cgroups below it that the table knows
+  Namespaces namespaces;
+  HeldRecords held;  // fresh and pending only
+  uint64_t deadline_ns =
+      0;                 // pending: give up at; unresolved, incomplete: ask again at. Event time
+  uint64_t gone_ns = 0;  // when its cgroup was removed; 0: it exists
+  size_t children = 0;   // cgroups below it that the table knows
 };
 
 // It has an id, is told to the collector and may be acted on.

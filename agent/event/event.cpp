@@ -148,4 +148,57 @@ const pk_cgroup* Event::as<pk_cgroup>() const {
   return view<pk_cgroup>(*header_, {PK_CGROUP_MKDIR, PK_CGROUP_RMDIR, PK_CGROUP_ATTACH});
 }
 
+template <>
+const pk_system* Event::as<pk_system>() const {
+  return view<pk_system>(*header_, {PK_SYSTEM});
+}
+
+template <>
+const pk_open* Event::as<pk_open>() const {
+  return view<pk_open>(*header_, {PK_OPEN});
+}
+
+template <>
+const pk_file* Event::as<pk_file>() const {
+  return view<pk_file>(*header_, {PK_FILE});
+}
+
+template <>
+const pk_socket* Event::as<pk_socket>() const {
+  return view<pk_socket>(*header_, {PK_SOCKET});
+}
+
+template <>
+const pk_flow* Event::as<pk_flow>() const {
+  return view<pk_flow>(*header_, {PK_FLOW});
+}
+
+template <>
+const pk_dns* Event::as<pk_dns>() const {
+  return view<pk_dns>(*header_, {PK_DNS});
+}
+
+template <>
+const pk_payload* Event::as<pk_payload>() const {
+  return view<pk_payload>(*header_, {PK_PAYLOAD});
+}
+template <>
+const pk_oom* Event::as<pk_oom>() const {
+  return view<pk_oom>(*header_, {PK_OOM});
+}
+template <>
+const pk_cpu* Event::as<pk_cpu>() const {
+  return view<pk_cpu>(*header_, {PK_CPU});
+}
+
+template <>
+const pk_holds* Event::as<pk_holds>() const {
+  return view<pk_holds>(*header_, {PK_HOLDS});
+}
+
+template <>
+const pk_relayed* Event::as<pk_relayed>() const {
+  return view<pk_relayed>(*header_, {PK_RELAYED});
+}
+
 }  // namespace picket

@@ -61,5 +61,27 @@ template <>
 const pk_stdio* Event::as<pk_stdio>() const;
 template <>
 const pk_cgroup* Event::as<pk_cgroup>() const;
+template <>
+const pk_system* Event::as<pk_system>() const;
+template <>
+const pk_open* Event::as<pk_open>() const;
+template <>
+const pk_file* Event::as<pk_file>() const;
+template <>
+const pk_socket* Event::as<pk_socket>() const;
+template <>
+const pk_flow* Event::as<pk_flow>() const;
+template <>
+const pk_dns* Event::as<pk_dns>() const;
+template <>
+const pk_payload* Event::as<pk_payload>() const;
+template <>
+const pk_oom* Event::as<pk_oom>() const;
+template <>
+const pk_cpu* Event::as<pk_cpu>() const;
+template <>
+const pk_holds* Event::as<pk_holds>() const;
+template <>
+const pk_relayed* Event::as<pk_relayed>() const;
 
 }  // namespace picket

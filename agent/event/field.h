@@ -35,6 +35,12 @@ struct InFd {
   static const Value& of(const std::byte* record) { return At<Array>::of(record)[Index].*Member; }
 };
 
+template <auto Object, auto Member>
+struct InObject {
+  using Value = typename MemberOf<decltype(Member)>::Value;
+  static const Value& of(const std::byte* record) { return At<Object>::of(record).*Member; }
+};
+
 template <class Place>
 const std::byte* locate(const std::byte* record) {
   return reinterpret_cast<const std::byte*>(&Place::of(record));
@@ -154,6 +160,26 @@ constexpr FieldRow field(std::string_view name, std::string_view doc) {
   }
 }
 
+template <auto Array, size_t Index>
+struct Element {
+  using Value = std::remove_extent_t<typename MemberOf<decltype(Array)>::Value>;
+  static const Value& of(const std::byte* record) { return At<Array>::of(record)[Index]; }
+};
+template <auto Array, size_t Index>
+constexpr FieldRow element(std::string_view name, std::string_view doc) {
+  return number_at<Element<Array, Index>>(name, doc);
+}
+
+template <auto Array, size_t Index>
+constexpr FieldRow element_text(std::string_view name, std::string_view doc) {
+  using Place = Element<Array, Index>;
+  return {name,
+          FieldType::text,
+          doc,
+          &read_text<Place>,
+          {.encoding = Encoding::text, .width = kWidth<Place>, .at = &locate<Place>}};
+}
+
 // A number that indexes something: from `Limit` on it is not valid.
 template <auto Member, uint32_t Limit>
 constexpr FieldRow below(std::string_view name, std::string_view doc) {
@@ -172,14 +198,18 @@ constexpr FieldRow id(std::string_view name, std::string_view doc) {
           {.encoding = Encoding::id, .width = kWidth<Place>, .at = &locate<Place>}};
 }
 
-template <auto Member>
-constexpr FieldRow truth(std::string_view name, std::string_view doc) {
-  using Place = At<Member>;
+template <class Place>
+constexpr FieldRow truth_at(std::string_view name, std::string_view doc) {
   return {name,
           FieldType::boolean,
           doc,
           &read_truth<Place>,
           {.encoding = Encoding::truth, .width = kWidth<Place>, .at = &locate<Place>}};
+}
+
+template <auto Member>
+constexpr FieldRow truth(std::string_view name, std::string_view doc) {
+  return truth_at<At<Member>>(name, doc);
 }
 
 template <uint32_t Mask>

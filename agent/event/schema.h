@@ -49,7 +49,7 @@ std::string to_text(const FieldValue& value);
 
 // How a field lies in the record: what parse() checks and RecordBuilder writes by.
 enum class Encoding : uint8_t {
-  number,   // unsigned integer of `width` bytes
+  number,   // integer of `width` bytes; unsigned, except one of eight bytes
   id,       // the same; all ones read as -1 ("never set")
   flag,     // bits `mask` of a 32-bit word
   truth,    // integer, 0 or 1

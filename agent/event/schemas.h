@@ -3,100 +3,12 @@
 // does not compile. Immutable data; included by schema.cpp only.
 #pragma once
 
-#include <netinet/in.h>
-
 #include "agent/event/field.h"
+#include "agent/event/resource_schemas.h"
+#include "agent/event/schema_header.h"
+#include "agent/event/words.h"
 
 namespace picket::schema {
-
-inline constexpr std::array kFdKinds = std::to_array<Word>({
-    {PK_FD_NONE, "none"},
-    {PK_FD_FILE, "file"},
-    {PK_FD_DIR, "dir"},
-    {PK_FD_CHAR, "char"},
-    {PK_FD_NULL, "null"},
-    {PK_FD_TTY, "tty"},
-    {PK_FD_BLOCK, "block"},
-    {PK_FD_PIPE, "pipe"},
-    {PK_FD_FIFO, "fifo"},
-    {PK_FD_INET, "inet"},
-    {PK_FD_UNIX, "unix"},
-    {PK_FD_SOCKET, "socket"},
-    {PK_FD_ANON, "anon"},
-});
-static_assert(kFdKinds.size() == PK_FD_KIND_END, "every pk_fd_kind needs a word");
-
-inline constexpr std::array kDirections = std::to_array<Word>({
-    {PK_DIR_UNKNOWN, "unknown"},
-    {PK_DIR_OUTBOUND, "outbound"},
-    {PK_DIR_INBOUND, "inbound"},
-    {PK_DIR_LISTEN, "listen"},
-});
-static_assert(kDirections.size() == PK_DIR_END, "every pk_direction needs a word");
-
-inline constexpr std::array kLayers = std::to_array<Word>({
-    {PK_LAYER_UNKNOWN, "unknown"},
-    {PK_LAYER_IMAGE, "image"},
-    {PK_LAYER_UPPER, "upper"},
-    {PK_LAYER_MEMFD, "memfd"},
-    {PK_LAYER_DELETED, "deleted"},
-    {PK_LAYER_MOUNT, "mount"},
-});
-static_assert(kLayers.size() == PK_LAYER_END, "every pk_layer needs a word");
-
-inline constexpr std::array kConnectSources = std::to_array<Word>({
-    {PK_CONNECT_CGROUP, "cgroup"},
-    {PK_CONNECT_STATE, "state"},
-    {PK_CONNECT_SENDMSG, "sendmsg"},
-});
-static_assert(kConnectSources.size() == PK_CONNECT_SOURCE_END - 1,
-              "every pk_connect_source needs a word");
-
-inline constexpr std::array kAttaches = std::to_array<Word>({
-    {0, "none"},
-    {PK_ATTACH_ENTER, "enter"},
-    {PK_ATTACH_LEAVE, "leave"},
-});
-static_assert(kAttaches.size() == PK_ATTACH_END, "every pk_attach needs a word");
-
-inline constexpr std::array kFamilies = std::to_array<Word>({
-    {AF_INET, "ipv4"},
-    {AF_INET6, "ipv6"},
-    {AF_UNIX, "unix"},
-    {AF_NETLINK, "netlink"},
-    {AF_PACKET, "packet"},
-    {AF_VSOCK, "vsock"},
-    {AF_ALG, "alg"},
-    {AF_BLUETOOTH, "bluetooth"},
-    {AF_CAN, "can"},
-    {AF_TIPC, "tipc"},
-    {AF_XDP, "xdp"},
-});
-
-inline constexpr std::array kProtocols = std::to_array<Word>({
-    {IPPROTO_TCP, "tcp"},
-    {IPPROTO_UDP, "udp"},
-    {IPPROTO_ICMP, "icmp"},
-    {IPPROTO_ICMPV6, "icmpv6"},
-    {IPPROTO_SCTP, "sctp"},
-    {IPPROTO_DCCP, "dccp"},
-    {IPPROTO_UDPLITE, "udplite"},
-    {IPPROTO_RAW, "raw"},
-});
-
-// pk_header: at the front of every event.
-inline constexpr std::array kHeader = std::to_array<FieldRow>({
-    field<&pk_header::time_ns>("time_ns", "When it happened, nanoseconds of CLOCK_BOOTTIME"),
-    field<&pk_header::pid>("pid", "Process id (thread group) in the initial pid namespace"),
-    field<&pk_header::tid>("tid", "Thread id in the initial pid namespace"),
-    id<&pk_header::uid>("uid", "Effective user id in the initial user namespace"),
-    field<&pk_header::start_ns>("start_ns",
-                                "Start of the process; with pid its key, which survives pid reuse"),
-    field<&pk_header::cgroup_id>("cgroup_id", "Cgroup v2 id of the process's workspace; 0: none"),
-    flag<PK_COMPAT>("compat", "The call was made through the 32-bit interface"),
-    flag<PK_TRUNCATED>("truncated", "Some string of the record did not fit"),
-    flag<PK_EXEC_IN>("exec_in", "The process was put into the workspace from outside"),
-});
 
 // pk_fd: descriptors 0, 1 and 2, as "fd0.kind" and so on.
 template <size_t Size>
@@ -170,12 +82,9 @@ inline constexpr auto kExec = concat(
         field<&pk_exec::session>("session", "Session leader's process id"),
         field<&pk_exec::group>("group", "Process group"),
         id<&pk_exec::ruid>("ruid", "Real user id"),
-        id<&pk_exec::euid>("euid", "Effective user id"),
         id<&pk_exec::suid>("suid", "Saved user id"),
         id<&pk_exec::rgid>("rgid", "Real group id"),
-        id<&pk_exec::egid>("egid", "Effective group id"),
         id<&pk_exec::loginuid>("loginuid", "User id of the login session; -1: never set"),
-        field<&pk_exec::cap_effective>("cap_effective", "Effective capabilities, one bit each"),
         field<&pk_exec::cap_permitted>("cap_permitted", "Permitted capabilities, one bit each"),
         field<&pk_exec::mnt_ns>("mnt_ns", "Inode number of the mount namespace"),
         field<&pk_exec::pid_ns>("pid_ns", "Inode number of the pid namespace"),
@@ -248,6 +157,197 @@ inline constexpr auto kCgroup = concat(
                  field<&pk_cgroup::path>("path", "Path of the cgroup from the cgroup root"),
              }));
 
+// pk_system
+using Target = NotZero<At<&pk_system::target_start_ns>>;
+inline constexpr auto kSystem = concat(
+    kHeader,
+    std::to_array<FieldRow>({
+        field<&pk_system::result>("result", "What the call returned; negative: the error"),
+        element<&pk_system::argument, 0>("argument0", "First argument, as in its register"),
+        element<&pk_system::argument, 1>("argument1", "Second argument"),
+        element<&pk_system::argument, 2>("argument2", "Third argument"),
+        element<&pk_system::argument, 3>("argument3", "Fourth argument"),
+        element<&pk_system::argument, 4>("argument4", "Fifth argument"),
+        element<&pk_system::argument, 5>("argument5", "Sixth argument"),
+        field<&pk_system::target_pid, Target>("target_pid", "Process that an argument names"),
+        field<&pk_system::target_start_ns, Target>("target_start_ns",
+                                                   "Its start; with target_pid its key"),
+        field<&pk_system::target_cgroup_id, Target>("target_cgroup_id",
+                                                    "The workspace it belongs to; 0: none"),
+        field<&pk_system::mnt_ns>("mnt_ns", "Inode number of the mount namespace after the call"),
+        field<&pk_system::pid_ns>("pid_ns",
+                                  "Inode number of the pid namespace of its children to come"),
+        field<&pk_system::net_ns>("net_ns", "Inode number of the network namespace after the call"),
+        field<&pk_system::user_ns>("user_ns", "Inode number of the user namespace after the call"),
+        field<&pk_system::cgroup_ns>("cgroup_ns",
+                                     "Inode number of the cgroup namespace after the call"),
+        field<&pk_system::comm>("comm", "Kernel name of the process, at most 15 bytes"),
+        element_text<&pk_system::text, 0>("text0", "First argument that is a text, as passed"),
+        element_text<&pk_system::text, 1>("text1", "Second argument that is a text"),
+        element_text<&pk_system::text, 2>("text2", "Third argument that is a text"),
+        field<&pk_system::object>("object", "What the call made, named by the kernel"),
+    }));
+
+// pk_object: what a file is, in pk_open and pk_file.
+template <auto Object>
+constexpr auto object() {
+  using Kind = InObject<Object, &pk_object::kind>;
+  using Known = NotZero<Kind>;
+  using ProcPid = InObject<Object, &pk_object::proc_pid>;
+  using Mounts = InObject<Object, &pk_object::mnt_ns>;
+  return std::to_array<FieldRow>({
+      word_at<Kind, kFdKinds, Values::closed>("kind",
+                                              "What it is; none: nothing is known of the file"),
+      number_at<InObject<Object, &pk_object::inode>, Known>("inode", "Inode number"),
+      number_at<InObject<Object, &pk_object::dev>, Known>(
+          "dev", "Device as the kernel numbers it, never that of stat()"),
+      number_at<InObject<Object, &pk_object::rdev>, Known>("rdev",
+                                                           "Of a device its number, as the kernel"),
+      number_at<InObject<Object, &pk_object::mode>, Known>("mode", "Type and permission bits"),
+      number_at<InObject<Object, &pk_object::owner>, Known>("owner", "User id of its owner"),
+      number_at<InObject<Object, &pk_object::group>, Known>("group", "Group id of its owner"),
+      number_at<InObject<Object, &pk_object::nlink>, Known>("nlink", "Names it has; 0: deleted"),
+      number_at<InObject<Object, &pk_object::magic>, Known>("magic",
+                                                            "Which file system, by number"),
+      number_at<ProcPid, NotZero<ProcPid>>("proc_pid",
+                                           "The process below whose /proc directory it lies"),
+      word_at<InObject<Object, &pk_object::layer>, kLayers, Values::closed, Known>(
+          "layer", "Where it is from: the image, written since, memory, another file system"),
+      truth_at<InObject<Object, &pk_object::foreign>>(
+          "foreign", "It lies on another file system than the process's root"),
+      number_at<Mounts, NotZero<Mounts>>("mnt_ns",
+                                         "Mount namespace that it was reached through, if that is "
+                                         "not the process's own"),
+  });
+}
+
+// pk_open
+inline constexpr auto kOpen = concat(
+    kHeader, object<&pk_open::object>(),
+    std::to_array<FieldRow>({
+        field<&pk_open::result>("result", "The descriptor; negative: the error"),
+        field<&pk_open::flags>("flags", "O_* bits"),
+        field<&pk_open::asked_mode>("asked_mode", "Permission bits asked for a new file"),
+        field<&pk_open::repeats>("repeats", "The same again since this was last told"),
+        field<&pk_open::interest>("interest", "Why it is told for every process, bits"),
+        truth<&pk_open::reads>("reads", "The descriptor can be read from"),
+        truth<&pk_open::writes>("writes", "The descriptor can be written to"),
+        truth<&pk_open::created>("created", "The call made the file"),
+        field<&pk_open::comm>("comm", "Kernel name of the process, at most 15 bytes"),
+        field<&pk_open::path>("path", "Path as the process sees it, from the kernel's file"),
+        field<&pk_open::raw>("raw", "Path as it was passed"),
+        field<&pk_open::directory>("directory",
+                                   "Of a failed open, what a relative path starts from"),
+        field<&pk_open::inner>("inner", "Of what is of interest its path in its own file system"),
+    }));
+
+// pk_file
+inline constexpr auto kFile = concat(
+    kHeader, object<&pk_file::object>(),
+    std::to_array<FieldRow>({
+        field<&pk_file::result>("result", "What the call returned; negative: the error"),
+        field<&pk_file::size>("size", "Of truncate the new length"),
+        field<&pk_file::asked_mode>("asked_mode", "Mode asked for by mkdir, mknod and chmod"),
+        id<&pk_file::asked_owner>("asked_owner", "User id asked for by chown; -1: stays"),
+        id<&pk_file::asked_group>("asked_group", "Group id asked for by chown; -1: stays"),
+        field<&pk_file::asked_rdev>("asked_rdev", "Of mknod the device number as passed"),
+        field<&pk_file::flags>("flags", "Flags of the call"),
+        field<&pk_file::comm>("comm", "Kernel name of the process, at most 15 bytes"),
+        field<&pk_file::path>("path", "What is changed"),
+        field<&pk_file::directory>("directory", "Where a relative path starts from"),
+        field<&pk_file::path2>("path2", "Of rename and link the new name, of symlink its text"),
+        field<&pk_file::directory2>("directory2", "Where a relative path2 starts from"),
+        field<&pk_file::name>("name", "Of setxattr the attribute"),
+    }));
+
+// pk_ends: of every record that is about one socket.
+template <auto Ends>
+constexpr auto ends() {
+  using Family = InObject<Ends, &pk_ends::family>;
+  using Proto = InObject<Ends, &pk_ends::proto>;
+  using Inet = KindIs<Family, AF_INET, AF_INET6>;
+  using Local = InObject<Ends, &pk_ends::local_port>;
+  using Remote = InObject<Ends, &pk_ends::remote_port>;
+  using Cookie = InObject<Ends, &pk_ends::socket>;
+  return std::to_array<FieldRow>({
+      number_at<Cookie, NotZero<Cookie>>("socket", "Socket cookie"),
+      word_at<Family, kFamilies, Values::open>("family", "Address family"),
+      word_at<Proto, kProtocols, Values::open, Inet>("proto", "Transport protocol"),
+      word_at<InObject<Ends, &pk_ends::direction>, kDirections, Values::closed>(
+          "direction", "Who opened the connection"),
+      word_at<InObject<Ends, &pk_ends::kind>, kSocketKinds, Values::open>("kind",
+                                                                          "Type of the socket"),
+      address_at<InObject<Ends, &pk_ends::local_addr>, Family, NotZero<Local>>(
+          "local_addr", "Own address, once bound"),
+      number_at<Local, NotZero<Local>>("local_port", "Own port, once bound"),
+      address_at<InObject<Ends, &pk_ends::remote_addr>, Family, NotZero<Remote>>("remote_addr",
+                                                                                 "Peer's address"),
+      number_at<Remote, NotZero<Remote>>("remote_port", "Peer's port"),
+  });
+}
+
+// pk_socket
+using UnixPeer = NotZero<At<&pk_socket::peer_pid>>;
+inline constexpr auto kSocket =
+    concat(kHeader, ends<&pk_socket::ends>(),
+           std::to_array<FieldRow>({
+               field<&pk_socket::result>("result", "What the call returned; negative: the error"),
+               field<&pk_socket::protocol>("protocol", "Protocol as asked of socket()"),
+               field<&pk_socket::peer_pid, UnixPeer>("peer_pid",
+                                                     "Process at the other end of a unix socket"),
+               field<&pk_socket::peer_start_ns, UnixPeer>(
+                   "peer_start_ns", "Its start; with peer_pid its key; 0: ended"),
+               field<&pk_socket::peer_cgroup_id, UnixPeer>("peer_cgroup_id",
+                                                           "The workspace it belongs to; 0: none"),
+               field<&pk_socket::comm>("comm", "Kernel name of the process, at most 15 bytes"),
+               field<&pk_socket::path>(
+                   "path", "Path of the unix socket; an abstract name has an @ in front"),
+           }));
+
+// pk_flow
+inline constexpr auto kFlow =
+    concat(kHeader, ends<&pk_flow::ends>(),
+           std::to_array<FieldRow>({
+               field<&pk_flow::opened_ns>("opened_ns", "When it was opened, as time_ns"),
+               field<&pk_flow::bytes_in>("bytes_in", "Payload received since then"),
+               field<&pk_flow::bytes_out>("bytes_out", "Payload sent since then"),
+               truth<&pk_flow::closed>("closed", "Nothing more will move"),
+           }));
+
+// pk_dns
+inline constexpr auto kDns =
+    concat(kHeader, ends<&pk_dns::ends>(),
+           std::to_array<FieldRow>({
+               truth<&pk_dns::answer>("answer", "It came in"),
+               field<&pk_dns::message>("message", "The message as on the wire"),
+           }));
+
+// pk_payload
+inline constexpr auto kPayload =
+    concat(kHeader, ends<&pk_payload::ends>(),
+           std::to_array<FieldRow>({
+               field<&pk_payload::data>("data", "The first bytes that were sent"),
+           }));
+
+// pk_holds
+inline constexpr auto kHolds =
+    concat(kHeader, std::to_array<FieldRow>({
+                        below<&pk_holds::count, PK_HELD_MAX + 1>("count", "Descriptors it tells"),
+                    }));
+
+// pk_relayed
+inline constexpr auto kRelayed = concat(
+    kHeader, ends<&pk_relayed::ends>(),
+    std::to_array<FieldRow>({
+        field<&pk_relayed::relay_pid>("relay_pid", "Process that has the connection"),
+        field<&pk_relayed::relay_start_ns>("relay_start_ns", "Its start; with relay_pid its key"),
+        field<&pk_relayed::steps>("steps", "Processes between the connection and the input"),
+        truth<&pk_relayed::loop>("loop", "Standard input and output of the two are each other's"),
+        truth<&pk_relayed::payload>("raw_payload",
+                                    "What the connection sent first is of no known protocol"),
+        truth<&pk_relayed::same>("same", "One process has the connection for both directions"),
+    }));
+
 inline constexpr std::array kEvents = std::to_array<EventRow>({
     event<pk_fork, kFork>(PK_FORK, "fork", "A process was created"),
     event<pk_exec, kExec>(PK_EXEC, "exec", "A process runs a new program"),
@@ -262,6 +362,23 @@ inline constexpr std::array kEvents = std::to_array<EventRow>({
     event<pk_cgroup, kCgroup>(PK_CGROUP_RMDIR, "cgroup_rmdir", "A watched cgroup was removed"),
     event<pk_cgroup, kCgroup>(PK_CGROUP_ATTACH, "cgroup_attach",
                               "A task entered a workspace or left its cgroup"),
+    event<pk_system, kSystem>(PK_SYSTEM, "system", "A system call whose arguments tell all"),
+    event<pk_open, kOpen>(PK_OPEN, "file_open", "A file was opened, or that was refused"),
+    event<pk_file, kFile>(PK_FILE, "file_change", "A name or an attribute of a file was changed"),
+    event<pk_socket, kSocket>(PK_SOCKET, "socket_call",
+                              "A socket was made, named, listens or accepted, or a unix socket "
+                              "connects"),
+    event<pk_flow, kFlow>(PK_FLOW, "flow", "What moved through a connection so far"),
+    event<pk_dns, kDns>(PK_DNS, "dns", "A DNS question or answer"),
+    event<pk_payload, kPayload>(PK_PAYLOAD, "payload",
+                                "The first bytes that an outgoing TCP connection sends"),
+    event<pk_oom, kOom>(PK_OOM, "oom_kill", "A process is killed because memory ran out"),
+    event<pk_cpu, kCpu>(PK_CPU, "cpu_profile", "A process kept processors busy for an interval"),
+    event<pk_holds, kHolds>(PK_HOLDS, "holds",
+                            "What a process with a connection holds of pipes, terminals, sockets"),
+    event<pk_relayed, kRelayed>(PK_RELAYED, "relayed",
+                                "A program's input and output go through other processes to a "
+                                "connection that the workspace opened"),
 });
 
 consteval bool in_order() {

@@ -114,6 +114,9 @@ absl::Status CgroupFs::set_frozen(const std::string& cgroup, bool frozen,
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return set_frozen_v1(cgroup, frozen, deadline);
   if (absl::Status status = write(file, frozen ? "1" : "0"); !status.ok()) return status;
+  if (!frozen) {  // a runtime that knows v1 may have paused it there
+    if (absl::Status status = thaw_v1(cgroup); !status.ok()) return status;
+  }
   return wait_for(v2(cgroup, "cgroup.events"), frozen ? "frozen 1" : "frozen 0", deadline);
 }
 

@@ -38,7 +38,7 @@ class CgroupFs {
   // By whatever froze it, or a cgroup above it; false also when it does not exist.
   bool is_frozen(const std::string& cgroup) const;
   // Writes the wish and waits until the kernel confirms it. On a hierarchy without cgroup.freeze:
-  // the v1 freezer.
+  // the v1 freezer. A thaw ends what the v1 freezer holds, too.
   absl::Status set_frozen(const std::string& cgroup, bool frozen,
                           std::chrono::milliseconds deadline) const;
   // SIGKILL to everything in `cgroup` and below it, forks included; waits until it is empty. What

@@ -13,7 +13,7 @@ Verdict ResponsePolicy::decide(const Finding& finding, const Workspace& workspac
   if (finding.respond == Action::kill) verdict.target.process = finding.process.key;
   verdict.finding = finding.merge_id;
   verdict.reason = fmt::format("rule {}", finding.rule);
-  verdict.dry_run = options_.dry_run;
+  verdict.dry_run = options_.dry_run || finding.shadow;
   verdict.matched_ns = finding.time_ns;
   return verdict;
 }

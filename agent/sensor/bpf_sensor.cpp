@@ -1,5 +1,6 @@
 #include "agent/sensor/bpf_sensor.h"
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,12 +9,12 @@
 #include <cstring>
 #include <ctime>
 
+#include "agent/sensor/open_names.h"
 #include "bpf/picket/events.h"
 
 namespace picket {
 namespace {
 
-constexpr size_t kWalkBytes = 64 * 1024;
 constexpr std::chrono::milliseconds kMissingRoot{100};
 
 uint64_t boot_ns() {
@@ -30,6 +31,12 @@ absl::Status check_ring_size(uint64_t bytes) {
   return absl::OkStatus();
 }
 
+bool has_lsm_tier(const std::vector<CoverageLine>& lines) {
+  return std::ranges::any_of(lines, [](const CoverageLine& line) {
+    return line.hook.starts_with("lsm/") && line.state == CoverageLine::State::attached;
+  });
+}
+
 }  // namespace
 
 BpfSensor::BpfSensor(BpfSensorOptions options) : options_(std::move(options)) {}
@@ -44,12 +51,18 @@ absl::Status BpfSensor::start() {
   if (!tree.ok()) return tree.status();
 
   absl::StatusOr<Probes> probes =
-      Probes::load({.ring_bytes = options_.ring_bytes, .compat_calls = options_.compat_calls});
+      Probes::load({.ring_bytes = options_.ring_bytes,
+                    .compat_calls = options_.compat_calls,
+                    .lsm = options_.lsm,
+                    .flow_interval_ns = static_cast<uint64_t>(options_.flow_interval.count())});
   if (!probes.ok()) return probes.status();
   probes_ = *std::move(probes);
+  probes_->cpu_policy().least_percent = options_.cpu_least_percent;
   scope_.emplace(*std::move(tree), ScopeMaps{.cgroups = probes_->cgroups(),
                                              .roots = probes_->roots(),
                                              .labels = probes_->labels()});
+  if (absl::Status status = enter_open_names(probes_->names()); !status.ok()) return status;
+  interest_.emplace(probes_->unasked(), probes_->names());
   losses_.emplace(probes_->losses(), probes_->cgroups());
   if (absl::Status status = losses_->prepare(boot_ns()); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<RingReader>> ring =
@@ -108,59 +121,41 @@ void BpfSensor::retry_missing_roots() {
 }
 
 void BpfSensor::start_walk() {
-  absl::StatusOr<FileDescriptor> walk = probes_->iterate();
-  if (!walk.ok()) return;  // its coverage line says what is missed
-  walk_ = *std::move(walk);
-  walk_buffer_.resize(kWalkBytes);
-  walk_filled_ = 0;
-}
-
-size_t BpfSensor::deliver_before_ring(EventSink& sink) {
-  size_t count = 0;
-  for (; !pending_.empty(); pending_.pop_front(), ++count) sink.on_record(pending_.front());
-  return walk_.valid() ? count + deliver_walk(sink) : count;
+  absl::StatusOr<FileDescriptor> tasks = probes_->find_processes();
+  if (tasks.ok())
+    walk_ = TaskWalk(*std::move(tasks));  // else its coverage line says what is missed
 }
 
 // Existing processes come before the ring's first record, so that a child's fork finds its parent.
-// One read at a time.
-size_t BpfSensor::deliver_walk(EventSink& sink) {
-  const ssize_t got =
-      read(walk_.get(), walk_buffer_.data() + walk_filled_, walk_buffer_.size() - walk_filled_);
-  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
-  if (got <= 0) {
-    walk_ = FileDescriptor();
-    walk_buffer_ = {};
-    return 0;
-  }
-  walk_filled_ += static_cast<size_t>(got);
-  size_t at = 0, count = 0;
-  pk_header header{};
-  while (walk_filled_ - at >= sizeof(header)) {
-    std::memcpy(&header, walk_buffer_.data() + at, sizeof(header));
-    if (header.size < sizeof(header) || header.size > walk_filled_ - at) break;
-    const std::vector<std::byte> record(
-        walk_buffer_.begin() + static_cast<ptrdiff_t>(at),
-        walk_buffer_.begin() + static_cast<ptrdiff_t>(at + header.size));
-    sink.on_record(record);  // a copy, because records lie there without alignment
-    at += header.size;
-    ++count;
-  }
-  std::memmove(walk_buffer_.data(), walk_buffer_.data() + at, walk_filled_ - at);
-  walk_filled_ -= at;
+size_t BpfSensor::deliver_before_ring(EventSink& sink) {
+  size_t count = 0;
+  for (; !pending_.empty(); pending_.pop_front(), ++count) sink.on_record(pending_.front());
+  return count + walk_.deliver(sink);
+}
+
+size_t BpfSensor::look_for_busy(EventSink& sink) {
+  const auto interval = static_cast<uint64_t>(options_.cpu_interval.count());
+  const uint64_t now = boot_ns();
+  if (interval == 0 || now < next_look_ns_) return 0;
+  next_look_ns_ = now + interval;
+  absl::StatusOr<FileDescriptor> tasks = probes_->find_busy();
+  if (!tasks.ok()) return 0;
+  size_t count = 0;
+  for (TaskWalk look(*std::move(tasks)); look.running();) count += look.deliver(sink);
   return count;
 }
 
 absl::StatusOr<size_t> BpfSensor::poll(EventSink& sink, std::chrono::milliseconds timeout) {
   if (!ring_) return absl::FailedPreconditionError("the sensor is not started");
   size_t early = 0;
-  while (!pending_.empty() || walk_.valid()) early += deliver_before_ring(sink);
+  while (!pending_.empty() || walk_.running()) early += deliver_before_ring(sink);
 
   // A root that is made meanwhile tells nobody.
   if (!missing_roots_.empty()) timeout = std::min(timeout, kMissingRoot);
   absl::StatusOr<size_t> read = ring_->read(sink, early ? std::chrono::milliseconds(0) : timeout);
   if (!read.ok()) return read.status();
   if (*read == 0 && !missing_roots_.empty()) retry_missing_roots();
-  return early + *read;
+  return early + *read + look_for_busy(sink);
 }
 
 void BpfSensor::wake() {
@@ -168,7 +163,11 @@ void BpfSensor::wake() {
 }
 
 Coverage BpfSensor::coverage() const {
-  Coverage coverage{.kernel = kernel_release(), .tier = "tracepoint", .lines = lines_};
+  const std::string release = kernel_release();
+  Coverage coverage{.kernel = release,
+                    .tested = is_tested_kernel(release),
+                    .tier = has_lsm_tier(lines_) ? "lsm" : "tracepoint",
+                    .lines = lines_};
   for (const std::string& path : missing_roots_)
     coverage.lines.push_back({.hook = "cgroup root " + path,
                               .event = "cgroup_mkdir",
@@ -185,6 +184,16 @@ void BpfSensor::mark_failing(std::string_view event, const std::string& why) {
     line.effect = "events of this hook may be missing";
     line.reason = why;
   }
+}
+
+bool BpfSensor::set_lineage(const pk_process_key& process, const pk_lineage& lineage) {
+  return probes_->set_lineage({.key = process, .lineage = lineage});
+}
+
+std::optional<pk_lineage> BpfSensor::lineage(const pk_process_key& process) const {
+  pk_label label{};
+  if (bpf_map_lookup_elem(probes_->labels(), &process, &label) != 0) return std::nullopt;
+  return label.lineage;
 }
 
 std::vector<Loss> BpfSensor::losses() { return losses_->read(boot_ns); }

@@ -4,6 +4,8 @@
 #include <linux/capability.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <sstream>
 #include <system_error>
@@ -14,6 +16,8 @@ namespace {
 // Inodes of the initial namespaces, fixed by the kernel.
 constexpr std::string_view kInitialPidNamespace = "pid:[4026531836]";
 constexpr std::string_view kInitialCgroupNamespace = "cgroup:[4026531835]";
+
+constexpr std::array<std::string_view, 3> kTestedSeries{"6.1", "6.12", "6.18"};
 
 bool has(uint64_t mask, int capability) { return mask >> capability & 1; }
 
@@ -37,6 +41,14 @@ absl::StatusOr<uint64_t> effective_capabilities(const Machine& machine) {
 std::string kernel_release() {
   utsname name{};
   return uname(&name) == 0 ? name.release : "unknown";
+}
+
+bool is_tested_kernel(std::string_view release) {
+  return std::ranges::any_of(kTestedSeries, [&](std::string_view series) {
+    if (!release.starts_with(series)) return false;
+    const std::string_view rest = release.substr(series.size());
+    return rest.empty() || rest.front() < '0' || rest.front() > '9';  // 6.1 is not 6.12
+  });
 }
 
 absl::StatusOr<std::string> read_text(const std::filesystem::path& file) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,6 +19,10 @@ struct Machine {  // every door to the system is an argument
 };
 
 std::string kernel_release();
+
+// Whether the tests of Picket run on this series ("6.12"): docs/coverage.md. Nothing is decided by
+// it: the hooks of another kernel are tried one by one as well.
+bool is_tested_kernel(std::string_view release);
 
 // The whole text of a small file; proc files have no size.
 absl::StatusOr<std::string> read_text(const std::filesystem::path& file);

@@ -72,4 +72,22 @@ absl::Status proves_observe_only(std::span<const bpf_insn> program) {
   return absl::OkStatus();
 }
 
+absl::Status proves_given_return(std::span<const bpf_insn> program, size_t arguments) {
+  constexpr size_t kLength = 4;
+  if (program.size() < kLength) return absl::FailedPreconditionError("the program is too short");
+  const bpf_insn &keep = program[0], &call = program[1], &load = program[2];
+  const uint8_t kept = keep.dst_reg;
+  if (keep.code != (BPF_ALU64 | BPF_MOV | BPF_X) || keep.src_reg != BPF_REG_1 || kept < BPF_REG_6 ||
+      kept > BPF_REG_9)
+    return absl::FailedPreconditionError("instruction 0: the context is not kept across calls");
+  if (call.code != (BPF_JMP | BPF_CALL) || call.src_reg != BPF_PSEUDO_CALL)
+    return absl::FailedPreconditionError("instruction 1: no call of the program's own function");
+  if (load.code != (BPF_LDX | BPF_MEM | BPF_DW) || load.dst_reg != BPF_REG_0 ||
+      load.src_reg != kept || load.off != static_cast<int16_t>(arguments * sizeof(uint64_t)))
+    return absl::FailedPreconditionError(
+        "instruction 2: the return value is not the one behind the arguments");
+  if (!is_exit(program[3])) return absl::FailedPreconditionError("instruction 3: no exit");
+  return absl::OkStatus();
+}
+
 }  // namespace picket

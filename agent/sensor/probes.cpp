@@ -1,14 +1,17 @@
 #include "agent/sensor/probes.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "agent/sensor/hooks.h"
@@ -48,25 +51,36 @@ bool is_chosen(const Hook& hook, bool compat_calls) {
   return false;
 }
 
+// Its name says which of the two this kernel has.
+bool has_old_ring_tracepoint() {
+  static const bool kOld = [] {
+    const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
+    return types && btf__find_by_name_kind(types.get(), "btf_trace_io_uring_submit_sqe",
+                                           BTF_KIND_TYPEDEF) > 0;
+  }();
+  return kOld;
+}
+
 bpf_program* find_program(sensor_bpf& skeleton, std::string_view name) {
   return bpf_object__find_program_by_name(skeleton.obj, std::string(name).c_str());
 }
 
-bool is_cgroup_hook(const Hook& hook) { return hook.hook.starts_with("cgroup/"); }
+bool is_cgroup_hook(const Hook& hook) { return hook.hook.starts_with("cgroup"); }
 
-absl::StatusOr<bpf_link*> attach_program(const Hook& hook, const bpf_program* program, int cgroup) {
-  if (is_cgroup_hook(hook)) {
-    const absl::Status proof =
-        proves_observe_only({bpf_program__insns(program), bpf_program__insn_cnt(program)});
-    if (!proof.ok())
-      return absl::InternalError(
-          fmt::format("not proven to allow everything: {}", std::string(proof.message())));
-  }
-  first_warning.clear();
-  bpf_link* link = is_cgroup_hook(hook) ? bpf_program__attach_cgroup(program, cgroup)
-                                        : bpf_program__attach(program);
-  if (!link) return absl::UnavailableError(reason(errno));
-  return link;
+absl::Status prove_harmless(const Hook& hook, const bpf_program* program, const LsmHooks& lsm) {
+  const std::span<const bpf_insn> text{bpf_program__insns(program), bpf_program__insn_cnt(program)};
+  absl::Status proof;
+  if (is_cgroup_hook(hook)) proof = proves_observe_only(text);
+  if (is_lsm(hook)) proof = proves_given_return(text, lsm.arguments(hook.program));
+  if (proof.ok()) return proof;
+  return absl::InternalError(
+      fmt::format("not proven to allow everything: {}", std::string(proof.message())));
+}
+
+bool any_lsm_loads(const std::map<std::string, std::string>& refused) {
+  return std::ranges::any_of(hooks(), [&](const Hook& hook) {
+    return is_lsm(hook) && !refused.contains(std::string(hook.program));
+  });
 }
 
 void keep_link(sensor_bpf& skeleton, std::string_view program, bpf_link* link) {
@@ -74,27 +88,45 @@ void keep_link(sensor_bpf& skeleton, std::string_view program, bpf_link* link) {
     if (skeleton.skeleton->progs[i].name == program) *skeleton.skeleton->progs[i].link = link;
 }
 
+absl::Status put_handler(const bpf_map* handlers, pk_handler handler, const bpf_program* program) {
+  const uint32_t key = handler;
+  const int fd = bpf_program__fd(program);
+  if (bpf_map_update_elem(bpf_map__fd(handlers), &key, &fd, BPF_ANY) == 0) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format("cannot enter the handler: {}", strerror(errno)));
+}
+
+struct NamedCall {
+  const char* name;
+  int native;
+  pk_handler handler;
+};
+#define PK_NAMED_CALL(name, native, compat, handler, type) {#name, native, handler},
+constexpr NamedCall kCalls[] = {PK_CALLS(PK_NAMED_CALL)};
+#undef PK_NAMED_CALL
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
   if (fd_ >= 0) close(fd_);
 }
 
+void Probes::Detach::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 void Probes::Close::operator()(sensor_bpf* skeleton) const { sensor_bpf__destroy(skeleton); }
 
 Probes::Probes(Probes&&) noexcept = default;
 Probes& Probes::operator=(Probes&&) noexcept = default;
 Probes::~Probes() = default;
 
-Probes::Probes(Skeleton skeleton, const ProbeOptions& options, const Refusals& refused)
-    : skeleton_(std::move(skeleton)) {
+Probes::Probes(Skeleton skeleton, const ProbeOptions& options, const Refusals& refused,
+               LsmHooks lsm)
+    : skeleton_(std::move(skeleton)), lsm_(std::move(lsm)) {
   for (const Hook& hook : hooks()) {
     CoverageLine line;
     line.hook = hook.hook;
     line.event = hook.event;
     const auto refusal = refused.find(std::string(hook.program));
     if (!is_chosen(hook, options.compat_calls)) {
-      if (hook.when == Hook::When::native_calls)
+      if (hook.when == Hook::When::native_calls || hook.handler != PK_OWN_HOOK)
         continue;  // the other way is taken, nothing is missed
       line.effect = hook.missing;
       line.reason = "sensor.compat_calls is false";
@@ -104,6 +136,7 @@ Probes::Probes(Skeleton skeleton, const ProbeOptions& options, const Refusals& r
       line.reason = refusal->second;
     }
     lines_.push_back(std::move(line));
+    programs_.push_back(hook.program);
   }
 }
 
@@ -114,22 +147,34 @@ absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
   if (!skeleton)
     return absl::InternalError(fmt::format("cannot open the kernel programs: {}", reason(errno)));
   for (const Hook& hook : hooks())
+    if (hook.hook == kRingSubmission && has_old_ring_tracepoint())
+      bpf_program__set_attach_target(find_program(*skeleton, hook.program), 0,
+                                     "io_uring_submit_sqe");
+  for (const Hook& hook : hooks())
     bpf_program__set_autoload(
         find_program(*skeleton, hook.program),
         is_chosen(hook, options.compat_calls) && !refused.contains(std::string(hook.program)));
   if (const int error = bpf_map__set_max_entries(skeleton->maps.ring, options.ring_bytes); error)
     return absl::InvalidArgumentError(
         fmt::format("cannot set the ring to {} bytes: {}", options.ring_bytes, reason(error)));
+  skeleton->rodata->flow_interval_ns = options.flow_interval_ns;
+  skeleton->rodata->compat_calls = options.compat_calls;
+  skeleton->rodata->takes_notes = any_lsm_loads(refused);
+  if (!skeleton->rodata->takes_notes)
+    for (bpf_map* notes : {skeleton->maps.openings, skeleton->maps.noted})
+      bpf_map__set_max_entries(notes, 1);
   for (__u64& classes : skeleton->bss->reader.urgent) classes = ~__u64{0};
   return skeleton;
 }
 
 // Loads each program alone. Neither the kernel's version nor its configuration tells which hooks it
 // takes.
-absl::StatusOr<Probes::Refusals> Probes::find_refused(const ProbeOptions& options) {
-  Refusals refused;
+absl::StatusOr<Probes::Refusals> Probes::find_refused(const ProbeOptions& options,
+                                                      const Refusals& known) {
+  Refusals refused = known;
   for (const Hook& alone : hooks()) {
-    if (!is_chosen(alone, options.compat_calls)) continue;
+    if (!is_chosen(alone, options.compat_calls) || known.contains(std::string(alone.program)))
+      continue;
     Refusals others;
     for (const Hook& hook : hooks())
       if (hook.program != alone.program) others[std::string(hook.program)] = "tried alone";
@@ -147,19 +192,54 @@ absl::StatusOr<Probes::Refusals> Probes::find_refused(const ProbeOptions& option
 
 absl::StatusOr<Probes> Probes::load(const ProbeOptions& options) {
   libbpf_set_print(keep_warning);
-  absl::StatusOr<Skeleton> skeleton = open(options, {});
+  LsmHooks lsm = options.lsm ? LsmHooks::probe() : LsmHooks::none();
+  absl::StatusOr<Skeleton> skeleton = open(options, lsm.refused());
   if (!skeleton.ok()) return skeleton.status();
-  if (sensor_bpf__load(skeleton->get()) == 0) return Probes(*std::move(skeleton), options, {});
+  if (sensor_bpf__load(skeleton->get()) == 0)
+    return Probes(*std::move(skeleton), options, lsm.refused(), lsm);
 
   const std::string first = first_warning;
-  absl::StatusOr<Refusals> refused = find_refused(options);
+  absl::StatusOr<Refusals> refused = find_refused(options, lsm.refused());
   if (!refused.ok()) return refused.status();
   skeleton = open(options, *refused);
   if (!skeleton.ok()) return skeleton.status();
   if (const int error = sensor_bpf__load(skeleton->get()); error)
     return absl::FailedPreconditionError(
         fmt::format("cannot load the kernel programs: {}; at first: {}", reason(error), first));
-  return Probes(*std::move(skeleton), options, *refused);
+  return Probes(*std::move(skeleton), options, *refused, std::move(lsm));
+}
+
+// One link for each call; where the kernel lacks a tracepoint the others are still of use.
+absl::Status Probes::attach_single_calls(const bpf_program* program) {
+  std::string refused;
+  for (const NamedCall& call : kCalls) {
+    if (call.handler == PK_OWN_HOOK || call.native == PK_NO_NUMBER) continue;
+    const std::string name = fmt::format("sys_exit_{}", call.name);
+    Link link(bpf_program__attach_tracepoint(program, "syscalls", name.c_str()));
+    if (link)
+      links_.push_back(std::move(link));
+    else if (errno != ENOENT || links_.empty())  // a later kernel's call is nobody's loss
+      refused += fmt::format("{}{}", refused.empty() ? "" : ", ", call.name);
+  }
+  if (refused.empty()) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format("no tracepoint for {}: {}", refused, reason(errno)));
+}
+
+absl::Status Probes::attach_hook(const Hook& hook, int cgroup_root) {
+  const bpf_program* program = find_program(*skeleton_, hook.program);
+  first_warning.clear();
+  if (hook.program == kSingleCalls) return attach_single_calls(program);
+  if (hook.program == kSetLineage) return absl::OkStatus();  // it is run, not attached
+  if (hook.handler != PK_OWN_HOOK)
+    return put_handler(hook.when == Hook::When::native_calls ? skeleton_->maps.single_handlers
+                                                             : skeleton_->maps.handlers,
+                       hook.handler, program);
+  if (absl::Status proof = prove_harmless(hook, program, lsm_); !proof.ok()) return proof;
+  bpf_link* link = is_cgroup_hook(hook) ? bpf_program__attach_cgroup(program, cgroup_root)
+                                        : bpf_program__attach(program);
+  if (!link) return absl::UnavailableError(reason(errno));
+  keep_link(*skeleton_, hook.program, link);
+  return absl::OkStatus();
 }
 
 absl::Status Probes::attach(const std::string& cgroup_root) {
@@ -169,35 +249,74 @@ absl::Status Probes::attach(const std::string& cgroup_root) {
         fmt::format("cannot open the cgroup root {}: {}", cgroup_root, strerror(errno)));
   size_t next = 0;
   for (const Hook& hook : hooks()) {
-    if (next == lines_.size() || lines_[next].hook != hook.hook)
+    if (next == lines_.size() || programs_[next] != hook.program)
       continue;  // a hook that has no line
     CoverageLine& line = lines_[next++];
-    bpf_program* program = find_program(*skeleton_, hook.program);
-    if (!bpf_program__autoload(program)) continue;
-    absl::StatusOr<bpf_link*> link = attach_program(hook, program, root.get());
-    if (link.ok()) {
-      keep_link(*skeleton_, hook.program, *link);
+    if (!bpf_program__autoload(find_program(*skeleton_, hook.program))) continue;
+    const absl::Status status = attach_hook(hook, root.get());
+    if (status.ok()) {
       line.state = CoverageLine::State::attached;
       continue;
     }
     if (hook.essential)
       return absl::FailedPreconditionError(fmt::format("cannot attach {}, without which {}: {}",
                                                        hook.hook, hook.missing,
-                                                       std::string(link.status().message())));
+                                                       std::string(status.message())));
     line.state = CoverageLine::State::refused;
     line.effect = hook.missing;
-    line.reason = std::string(link.status().message());
+    line.reason = std::string(status.message());
+    if (hook.program == kRawCalls || (hook.program == kSingleCalls && links_.empty()))
+      silence_handlers(hook.hook);
   }
+  refuse_silent_lsm();
   return absl::OkStatus();
 }
 
-absl::StatusOr<FileDescriptor> Probes::iterate() {
-  const bpf_link* link = skeleton_->links.on_found;
-  if (!link) return absl::UnavailableError("the task iterator is not attached");
-  FileDescriptor walk(bpf_iter_create(bpf_link__fd(link)));
+// A kernel whose list of security modules leaves out bpf takes the programs and never calls them.
+void Probes::refuse_silent_lsm() {
+  if (!skeleton_->links.on_lsm_file_open) return;
+  const FileDescriptor opened(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!opened.valid() || skeleton_->bss->lsm_fired) return;
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    const auto hook = std::ranges::find(hooks(), programs_[i], &Hook::program);
+    if (!is_lsm(*hook) || lines_[i].state != CoverageLine::State::attached) continue;
+    lines_[i].state = CoverageLine::State::refused;
+    lines_[i].effect = hook->missing;
+    lines_[i].reason = "the kernel does not call it: bpf is none of its security modules (lsm=)";
+  }
+}
+
+// Nobody calls them.
+void Probes::silence_handlers(std::string_view dispatcher) {
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    const auto hook = std::ranges::find(hooks(), programs_[i], &Hook::program);
+    if (hook->handler == PK_OWN_HOOK) continue;
+    lines_[i].state = CoverageLine::State::refused;
+    lines_[i].effect = hook->missing;
+    lines_[i].reason = fmt::format("{} is not attached", dispatcher);
+  }
+}
+
+absl::StatusOr<FileDescriptor> Probes::find_processes() { return walk(skeleton_->links.on_found); }
+absl::StatusOr<FileDescriptor> Probes::find_busy() { return walk(skeleton_->links.on_cpu_look); }
+
+absl::StatusOr<FileDescriptor> Probes::walk(const bpf_link* iterator) {
+  if (!iterator) return absl::UnavailableError("the task iterator is not attached");
+  FileDescriptor walk(bpf_iter_create(bpf_link__fd(iterator)));
   if (!walk.valid())
     return absl::UnavailableError(fmt::format("cannot walk the tasks: {}", strerror(errno)));
   return walk;
+}
+
+bool Probes::set_lineage(const pk_lineage_change& change) {
+  const int program = bpf_program__fd(skeleton_->progs.set_lineage);
+  if (program < 0) return false;
+  pk_lineage_change argument = change;
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.ctx_in = &argument;
+  options.ctx_size_in = sizeof(argument);
+  return bpf_prog_test_run_opts(program, &options) == 0 && options.retval == 1;
 }
 
 int Probes::ring() const { return bpf_map__fd(skeleton_->maps.ring); }
@@ -205,6 +324,9 @@ int Probes::cgroups() const { return bpf_map__fd(skeleton_->maps.cgroups); }
 int Probes::roots() const { return bpf_map__fd(skeleton_->maps.roots); }
 int Probes::labels() const { return bpf_map__fd(skeleton_->maps.labels); }
 int Probes::losses() const { return bpf_map__fd(skeleton_->maps.losses); }
+int Probes::names() const { return bpf_map__fd(skeleton_->maps.names); }
+pk_cpu_policy& Probes::cpu_policy() { return skeleton_->bss->cpu_policy; }
+pk_unasked& Probes::unasked() { return skeleton_->bss->unasked; }
 pk_reader& Probes::reader() { return skeleton_->bss->reader; }
 
 }  // namespace picket

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,76 +14,16 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "agent/event/event.h"
+#include "agent/sensor/scratch_cgroup.h"
 #include "agent/sensor/self_check_program.h"
 
 namespace picket {
 namespace {
 
 constexpr uint16_t kDiscardPort = 9;
-constexpr int kRemovalTries = 20;
-constexpr int kRemovalWaitMs = 50;
-
 constexpr std::string_view kScratchPrefix = "picket-self-check-";
-
-// A check that was cut short may have left a process in it; the kernel reports when the last one is
-// gone.
-void remove_cgroup(const std::string& directory) {
-  rmdir((directory + "/below").c_str());
-  const FileDescriptor kill_all(open((directory + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
-  if (kill_all.valid()) (void)!write(kill_all.get(), "1", 1);
-  const FileDescriptor events(open((directory + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
-  for (int tries = 0; rmdir(directory.c_str()) != 0 && errno == EBUSY && tries < kRemovalTries;
-       ++tries) {
-    char text[64];
-    (void)!pread(events.get(), text, sizeof(text), 0);  // arms the notification
-    pollfd change{.fd = events.get(), .events = POLLPRI, .revents = 0};
-    poll(&change, 1, kRemovalWaitMs);
-  }
-}
-
-// An agent that was killed in its check could not clean up: its successor does.
-void remove_leftovers(const CgroupTree& tree) {
-  std::vector<std::string> left;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(tree.mount(), error)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(kScratchPrefix)) continue;
-    const std::string pid = name.substr(kScratchPrefix.size());
-    const bool alive = std::filesystem::exists("/proc/" + pid, error);
-    if (!alive || pid == std::to_string(getpid())) left.push_back(entry.path());
-  }
-  for (const std::string& directory : left) remove_cgroup(directory);
-}
-
-// A cgroup of the check's own, gone when it ends.
-class ScratchCgroup {
- public:
-  explicit ScratchCgroup(const CgroupTree& tree)
-      : path_(fmt::format("/{}{}", kScratchPrefix, getpid())),
-        directory_(tree.directory(path_).string()) {
-    remove_leftovers(tree);
-    if (mkdir(directory_.c_str(), 0755) != 0)
-      why_ = strerror(errno);
-    else if (absl::StatusOr<uint64_t> id = tree.id(path_); id.ok())
-      id_ = *id;
-  }
-  ~ScratchCgroup() {
-    if (id_) remove_cgroup(directory_);
-  }
-  ScratchCgroup(const ScratchCgroup&) = delete;
-  ScratchCgroup& operator=(const ScratchCgroup&) = delete;
-
-  uint64_t id() const { return id_; }
-  const std::string& directory() const { return directory_; }
-  const std::string& why() const { return why_; }
-
- private:
-  std::string path_, directory_, why_;
-  uint64_t id_ = 0;
-};
 
 sockaddr_in loopback(uint16_t port) {
   sockaddr_in address{};
@@ -229,7 +168,7 @@ SelfCheckResult report(BpfSensor& sensor, const Filter& filter, bool acted) {
 
 SelfCheckResult self_check(BpfSensor& sensor, EventSink& downstream,
                            std::chrono::milliseconds deadline) {
-  const ScratchCgroup scratch(sensor.cgroups());
+  const ScratchCgroup scratch(sensor.cgroups(), kScratchPrefix);
   if (!scratch.id())
     return {{fmt::format("the self check could not make a cgroup: {}", scratch.why())}};
   if (absl::Status status = sensor.watch(scratch.id()); !status.ok())

@@ -114,8 +114,9 @@ absl::StatusOr<std::vector<Record>> WorkspaceScope::watch(uint64_t cgroup_id, ui
   pk_cgroup_scope known{};
   if (bpf_map_lookup_elem(maps_.cgroups, &cgroup_id, &known) == 0 && known.workspace != 0)
     return records;  // it is watched already, by itself or as a part of another workspace
-  const pk_cgroup_scope scope{
-      .workspace = cgroup_id, .entered = tree_.populated(wanted.path), .labels = 0};
+  pk_cgroup_scope scope{};
+  scope.workspace = cgroup_id;
+  scope.entered = tree_.populated(wanted.path);
   if (bpf_map_update_elem(maps_.cgroups, &cgroup_id, &scope, BPF_ANY))
     return absl::ResourceExhaustedError(
         fmt::format("cannot watch cgroup {}: {}", wanted.path, strerror(errno)));

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * The one way out of the kernel: a single ring, so that fork comes before exec comes before
- * connect. Bulk records (forks, exits, datagram peers: a gap there is mended by a later record)
- * are admitted only while the ring has room to spare; critical ones may fill it. What is refused is
- * counted by type and workspace and never silent. Who wakes the reader at once is another question:
- * the agent answers it from its rules (decisions/0005).
+ * connect. A workspace has its share of it (share.h), and bulk records are admitted only while the
+ * ring has room to spare. What is refused is counted by type and workspace and never silent. Who
+ * wakes the reader at once is another question: the agent answers it from its rules
+ * (decisions/0005).
  */
 #ifndef PICKET_LIB_EMIT_H
 #define PICKET_LIB_EMIT_H
 
-#include "bpf/lib/base.h"
+#include "bpf/lib/scratch.h"
+#include "bpf/lib/share.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -25,28 +26,6 @@ struct {
 } losses __weak SEC(".maps");
 
 volatile struct pk_reader reader __weak;
-
-/* Large records are put together here and copied into the ring once. Used only by tp_btf programs
- * in process context: the tracepoint holds preemption off and none of them fires inside another,
- * so one place per CPU is enough. */
-struct pk_scratch {
-  char record[PK_RECORD_MAX];
-  char path[PK_PATH_MAX +
-            256]; /* a path grows backwards from PK_PATH_MAX; a name is at most 255 bytes */
-  char name[128];
-};
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct pk_scratch);
-} scratch __weak SEC(".maps");
-
-PK_INLINE struct pk_scratch *pk_scratch(void) {
-  __u32 zero = 0;
-  return bpf_map_lookup_elem(&scratch, &zero);
-}
 
 static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
   struct pk_loss_key key = {.workspace = workspace, .type = type};
@@ -64,21 +43,36 @@ static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
   __sync_fetch_and_add(&loss->count, 1);
 }
 
-PK_INLINE bool pk_admit(enum pk_type type, bool bulk, __u64 workspace) {
-  if (!bulk) return true;
-  __u64 size = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE);
-  if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= size / 4 * 3) return true;
+PK_INLINE bool pk_is_urgent(enum pk_type type, __u32 class) {
+  return reader.urgent[type] >> class & 1;
+}
+
+PK_INLINE enum pk_rank pk_rank_of(enum pk_type type, __u32 class, bool bulk) {
+  return (bulk ? PK_BULK : PK_ORDINARY) + (pk_is_urgent(type, class) ? 1 : 0);
+}
+
+/* False: refused, and counted. */
+static __noinline bool pk_admit(__u32 type, __u64 workspace, __u32 size, __u32 rank) {
+  struct pk_ring_state state = {
+      .size = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE),
+      .filled = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA),
+      .read = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS),
+  };
+  bool spare = rank != PK_BULK || state.filled <= state.size / 4 * 3;
+  if (spare && pk_take_share(&state, workspace, size, rank)) return true;
   pk_count_loss(type, workspace);
   return false;
 }
 
 /* The wake-up, not the copy, is what an event costs. What is not urgent waits for a record that is,
- * until a quarter of the ring is filled, or until the reader comes by itself. */
-PK_INLINE __u64 pk_wakeup(enum pk_type type, __u32 class) {
-  if (reader.urgent[type] >> class & 1) return BPF_RB_FORCE_WAKEUP;
+ * until a quarter of the ring is filled or an eighth by its workspace, or until the reader comes by
+ * itself. */
+PK_INLINE __u64 pk_wakeup(enum pk_type type, __u32 class, __u64 workspace) {
+  if (pk_is_urgent(type, class)) return BPF_RB_FORCE_WAKEUP;
   __u64 size = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE);
-  return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= size / 4 ? BPF_RB_FORCE_WAKEUP
-                                                                 : BPF_RB_NO_WAKEUP;
+  bool loud =
+      bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= size / 4 || pk_held(workspace) >= size / 8;
+  return loud ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 /* A reader that found nothing for a while sleeps until the first record of any kind. It says so and
@@ -94,7 +88,8 @@ PK_INLINE void pk_wake_sleeper(void) {
 #define PK_RESERVE(record, record_type, bulk, workspace)           \
   ({                                                               \
     (record) = NULL;                                               \
-    if (pk_admit(record_type, bulk, workspace)) {                  \
+    if (pk_admit(record_type, workspace, sizeof(*(record)),        \
+                 pk_rank_of(record_type, PK_CLASS_ANY, bulk))) {   \
       (record) = bpf_ringbuf_reserve(&ring, sizeof(*(record)), 0); \
       if (!(record)) pk_count_loss(record_type, workspace);        \
     }                                                              \
@@ -102,17 +97,25 @@ PK_INLINE void pk_wake_sleeper(void) {
   })
 
 PK_INLINE void pk_submit(void *record, enum pk_type type) {
-  bpf_ringbuf_submit(record, pk_wakeup(type, PK_CLASS_ANY));
+  __u64 workspace = ((struct pk_header *)record)->cgroup_id;
+  bpf_ringbuf_submit(record, pk_wakeup(type, PK_CLASS_ANY, workspace));
   pk_wake_sleeper();
 }
 
 /* A record of any size, from scratch memory. */
-PK_INLINE void pk_send(struct pk_header *header, enum pk_type type, __u32 class) {
+PK_INLINE void pk_send_ranked(struct pk_header *header, enum pk_type type, __u32 class, bool bulk) {
   __u32 size = header->size;
+  __u64 workspace = header->cgroup_id;
+  barrier_var(size);                /* what is checked is what is used: 6.1 loses sight of copies */
   if (size > PK_RECORD_MAX) return; /* cannot happen; the verifier does not know */
-  if (bpf_ringbuf_output(&ring, header, size, pk_wakeup(type, class)))
-    pk_count_loss(type, header->cgroup_id);
+  if (!pk_admit(type, workspace, size, pk_rank_of(type, class, bulk))) return;
+  if (bpf_ringbuf_output(&ring, header, size, pk_wakeup(type, class, workspace)))
+    pk_count_loss(type, workspace);
   pk_wake_sleeper();
+}
+
+PK_INLINE void pk_send(struct pk_header *header, enum pk_type type, __u32 class) {
+  pk_send_ranked(header, type, class, false);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define PICKET_LIB_EXEC_RECORD_H
 
 #include "bpf/lib/fd.h"
+#include "bpf/lib/namespaces.h"
 #include "bpf/lib/path.h"
 #include "bpf/lib/task.h"
 
@@ -47,8 +48,7 @@ PK_INLINE __u8 pk_overlay_layer(struct inode *inode) {
   return upper ? PK_LAYER_UPPER : PK_LAYER_IMAGE;
 }
 
-PK_INLINE __u8 pk_layer_of(struct file *exe, struct inode *inode, struct fs_struct *fs) {
-  struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
+PK_INLINE __u8 pk_layer_of(struct dentry *dentry, struct inode *inode, struct fs_struct *fs) {
   if (pk_is_memfd(dentry)) return PK_LAYER_MEMFD;
   if (BPF_CORE_READ(inode, i_nlink) == 0) return PK_LAYER_DELETED;
   struct super_block *sb = BPF_CORE_READ(inode, i_sb);
@@ -60,13 +60,8 @@ PK_INLINE __u8 pk_layer_of(struct file *exe, struct inode *inode, struct fs_stru
 PK_INLINE void pk_fill_credentials(struct pk_exec *record, struct task_struct *task) {
   const struct cred *cred = BPF_CORE_READ(task, cred);
   record->ruid = BPF_CORE_READ(cred, uid.val);
-  record->euid = BPF_CORE_READ(cred, euid.val);
   record->suid = BPF_CORE_READ(cred, suid.val);
   record->rgid = BPF_CORE_READ(cred, gid.val);
-  record->egid = BPF_CORE_READ(cred, egid.val);
-  /* The whole set, not its member: the member's name is another on 6.1, its eight bytes are the
-   * same. */
-  bpf_core_read(&record->cap_effective, sizeof(record->cap_effective), &cred->cap_effective);
   bpf_core_read(&record->cap_permitted, sizeof(record->cap_permitted), &cred->cap_permitted);
   record->user_ns = BPF_CORE_READ(cred, user_ns, ns.inum);
   record->loginuid = PK_LOGINUID_UNSET;
@@ -98,7 +93,7 @@ PK_INLINE void pk_fill_exe(struct pk_exec *record, struct file *exe, struct fs_s
   record->exe_ctime_ns = pk_ctime_ns(inode);
   record->exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
   record->exe_nlink = BPF_CORE_READ(inode, i_nlink);
-  record->layer = pk_layer_of(exe, inode, fs);
+  record->layer = pk_layer_of(BPF_CORE_READ(exe, f_path.dentry), inode, fs);
 }
 
 /* Everything of fixed size. The record is scratch memory with old content: every field is written
@@ -112,6 +107,8 @@ PK_INLINE void pk_fill_exec(struct pk_exec *record, enum pk_type type, struct ta
   pk_fill_credentials(record, task);
   struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
   record->mnt_ns = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
+  if (pk_other_mounts(BPF_CORE_READ(task, fs, pwd.mnt), task))
+    record->header.flags |= PK_OUTSIDE_CWD;
   record->net_ns = BPF_CORE_READ(nsproxy, net_ns, ns.inum);
   struct pid_namespace *pid_ns = pk_pid_ns(task);
   record->pid_ns = BPF_CORE_READ(pid_ns, ns.inum);

@@ -3,12 +3,12 @@
  * What is behind a descriptor, from the kernel's file and socket. Direction is known, not guessed:
  * a connected UDP socket and one in SYN_SENT have called connect; for established TCP the hook on
  * the state change remembered who opened it. Blind spot: TCP connections older than the agent have
- * direction "unknown".
+ * direction "unknown", and so have those for which the workspace had no room in the table of flows.
  */
 #ifndef PICKET_LIB_FD_H
 #define PICKET_LIB_FD_H
 
-#include "bpf/lib/base.h"
+#include "bpf/lib/flow.h"
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
@@ -21,15 +21,6 @@
 #define PIPEFS_MAGIC 0x50495045
 #define ANON_INODE_FS_MAGIC 0x09041934
 
-/* Socket cookie -> enum pk_direction, for TCP sockets of workspaces. Cookies are never reused, so
- * nothing needs removal. */
-struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 16384);
-  __type(key, __u64);
-  __type(value, __u8);
-} directions __weak SEC(".maps");
-
 PK_INLINE struct file *pk_file_of_fd(struct task_struct *task, __u32 fd) {
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);
   struct file **slots = BPF_CORE_READ(table, fd);
@@ -39,44 +30,14 @@ PK_INLINE struct file *pk_file_of_fd(struct task_struct *task, __u32 fd) {
   return file;
 }
 
-PK_INLINE bool pk_is_v4_mapped(const __u8 *address) {
-  const __u32 *words = (const __u32 *)address;
-  return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
-}
-
-/* A v4-mapped IPv6 address is an IPv4 one to everybody who reads it. */
-PK_INLINE __u8 pk_normalise(__u8 family, __u8 *local, __u8 *remote) {
-  if (family != AF_INET6 || !pk_is_v4_mapped(remote)) return family;
-  __builtin_memcpy(remote, remote + 12, 4);
-  __builtin_memset(remote + 4, 0, 12);
-  if (pk_is_v4_mapped(local)) __builtin_memcpy(local, local + 12, 4);
-  __builtin_memset(local + 4, 0, 12);
-  return AF_INET;
-}
-
-PK_INLINE __u8 pk_protocol(struct sock *sk) {
-  __u16 protocol = BPF_CORE_READ(sk, sk_protocol);
-  return protocol == IPPROTO_MPTCP ? IPPROTO_TCP : protocol;
-}
-
-PK_INLINE void pk_read_addresses(struct sock *sk, __u8 family, __u8 *local, __u8 *remote) {
-  if (family == AF_INET6) {
-    bpf_core_read(local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-    bpf_core_read(remote, 16, &sk->__sk_common.skc_v6_daddr);
-  } else {
-    bpf_core_read(local, 4, &sk->__sk_common.skc_rcv_saddr);
-    bpf_core_read(remote, 4, &sk->__sk_common.skc_daddr);
-  }
-}
-
 PK_INLINE __u8 pk_direction_of(struct sock *sk, __u8 protocol) {
   __u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
   if (protocol == IPPROTO_UDP) return state == TCP_ESTABLISHED ? PK_DIR_OUTBOUND : PK_DIR_UNKNOWN;
   if (state == TCP_LISTEN) return PK_DIR_LISTEN;
   if (state == TCP_SYN_SENT) return PK_DIR_OUTBOUND;
   __u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-  __u8 *known = cookie ? bpf_map_lookup_elem(&directions, &cookie) : NULL;
-  return known ? *known : PK_DIR_UNKNOWN;
+  struct pk_flow_entry *flow = cookie ? bpf_map_lookup_elem(&flows, &cookie) : NULL;
+  return flow ? flow->ends.direction : PK_DIR_UNKNOWN;
 }
 
 PK_INLINE void pk_fill_socket(struct pk_fd *out, struct file *file) {

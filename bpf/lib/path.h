@@ -8,7 +8,7 @@
 #ifndef PICKET_LIB_PATH_H
 #define PICKET_LIB_PATH_H
 
-#include "bpf/lib/base.h"
+#include "bpf/lib/scratch.h"
 
 #define PK_PATH_STEPS 256
 #define PK_NAME_MASK 255 /* a name has at most NAME_MAX (255) bytes */
@@ -24,6 +24,10 @@ struct pk_walk {
   struct kernfs_node *node;
   __u32 done;
 };
+
+PK_INLINE struct mount *pk_mount(struct vfsmount *mnt) {
+  return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
 
 PK_INLINE void pk_walk_start(struct pk_walk *walk, char *buffer) {
   __builtin_memset(walk, 0, sizeof(*walk));
@@ -58,7 +62,7 @@ static long pk_dentry_step(__u32 index, void *context) {
     return 1;
   }
   if (dentry == BPF_CORE_READ(mnt, mnt_root)) { /* top of this mount: go on where it is mounted */
-    struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+    struct mount *mount = pk_mount(mnt);
     struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
     if (parent == mount) {
       /* Not mounted anywhere, like the private copy that runc runs from: the bare name is left. */
@@ -83,16 +87,45 @@ static long pk_dentry_step(__u32 index, void *context) {
   return 0;
 }
 
-/* `path` as a process with this `fs` sees it. */
-PK_INLINE void pk_walk_path(struct pk_walk *walk, char *buffer, struct path *path,
-                            struct fs_struct *fs) {
+/* The name of `dentry`, on this mount, as a process with this `fs` sees it. */
+PK_INLINE void pk_walk_entry(struct pk_walk *walk, char *buffer, struct vfsmount *mnt,
+                             struct dentry *dentry, struct fs_struct *fs) {
   pk_walk_start(walk, buffer);
-  bpf_core_read(&walk->dentry, sizeof(walk->dentry), &path->dentry);
-  bpf_core_read(&walk->mnt, sizeof(walk->mnt), &path->mnt);
+  walk->dentry = dentry;
+  walk->mnt = mnt;
   walk->root_dentry = BPF_CORE_READ(fs, root.dentry);
   walk->root_mnt = BPF_CORE_READ(fs, root.mnt);
   if (!walk->dentry || !walk->mnt) return;
   bpf_loop(PK_PATH_STEPS, pk_dentry_step, walk, 0);
+  if (!walk->done) walk->truncated = 1;
+  if (walk->at == PK_PATH_MAX) pk_prepend_slash(walk);
+}
+
+PK_INLINE void pk_walk_path(struct pk_walk *walk, char *buffer, struct path *path,
+                            struct fs_struct *fs) {
+  pk_walk_entry(walk, buffer, BPF_CORE_READ(path, mnt), BPF_CORE_READ(path, dentry), fs);
+}
+
+static long pk_inner_step(__u32 index, void *context) {
+  struct pk_walk *walk = context;
+  struct dentry *dentry = walk->dentry;
+  struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+  if (parent == dentry) {
+    walk->done = 1;
+    return 1;
+  }
+  pk_prepend(walk, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
+  if (walk->done) return 1;
+  pk_prepend_slash(walk);
+  walk->dentry = parent;
+  return 0;
+}
+
+/* Where `dentry` lies in its own file system: nobody who mounts can change that. */
+PK_INLINE void pk_walk_inner(struct pk_walk *walk, char *buffer, struct dentry *dentry) {
+  pk_walk_start(walk, buffer);
+  walk->dentry = dentry;
+  bpf_loop(PK_PATH_STEPS, pk_inner_step, walk, 0);
   if (!walk->done) walk->truncated = 1;
   if (walk->at == PK_PATH_MAX) pk_prepend_slash(walk);
 }
@@ -138,8 +171,25 @@ struct pk_tail {
   __u32 truncated;
 };
 
+/* The verifier follows every way through optional texts with what it knows of the tail's end; sent
+ * through memory it knows nothing, and all ways look the same to it. A record's tail is always in
+ * scratch memory, which the record begins. */
+PK_INLINE void pk_forget(struct pk_tail *tail) {
+  volatile struct pk_scratch *scratch = (void *)tail->record;
+  scratch->at = tail->at;
+  scratch->truncated = tail->truncated;
+  tail->at = scratch->at;
+  tail->truncated = scratch->truncated;
+}
+
 #define PK_TAIL_LAST \
   (PK_RECORD_MAX - PK_PATH_MAX) /* from here on nothing of full length fits any more */
+
+/* 6.1 loses a bound that was checked on a copy in another register. */
+PK_INLINE __u32 pk_bounded(__u32 at) {
+  asm volatile("%[at] &= %[mask]" : [at] "+r"(at) : [mask] "i"(PK_RECORD_MAX - 1));
+  return at;
+}
 
 PK_INLINE void pk_append_walk(struct pk_tail *tail, pk_str *string, const struct pk_walk *walk) {
   __u32 at = tail->at;
@@ -149,12 +199,31 @@ PK_INLINE void pk_append_walk(struct pk_tail *tail, pk_str *string, const struct
     tail->truncated = 1;
     return;
   }
+  at = pk_bounded(at);
   __u32 length = PK_PATH_MAX - from;
   if (length > PK_PATH_MAX - 1) length = PK_PATH_MAX - 1;
   bpf_probe_read_kernel(tail->record + at, length, walk->buffer + (from & (PK_PATH_MAX - 1)));
   string->offset = at;
   string->length = length;
   tail->at = at + length;
+  pk_forget(tail);
+}
+
+/* A text of the caller's. It may be another by now than what the kernel read: whoever adds it says
+ * so with PK_USER_TEXT when something rests on it. */
+PK_INLINE void pk_append_user_string(struct pk_tail *tail, pk_str *string, __u64 from) {
+  __u32 at = tail->at;
+  if (at > PK_TAIL_LAST) {
+    tail->truncated = 1;
+    return;
+  }
+  long length = bpf_probe_read_user_str(tail->record + at, PK_PATH_MAX, (const void *)from);
+  if (length <= 1) return;
+  if (length > PK_PATH_MAX) return;
+  string->offset = at;
+  string->length = length - 1;
+  tail->at = at + length - 1;
+  pk_forget(tail);
 }
 
 PK_INLINE void pk_append_kernel_string(struct pk_tail *tail, pk_str *string, const char *from) {
@@ -169,6 +238,7 @@ PK_INLINE void pk_append_kernel_string(struct pk_tail *tail, pk_str *string, con
   string->offset = at;
   string->length = length - 1;
   tail->at = at + length - 1;
+  pk_forget(tail);
 }
 
 #endif

@@ -13,14 +13,6 @@
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, PK_CGROUPS_MAX);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, __u64);
-  __type(value, struct pk_cgroup_scope);
-} cgroups __weak SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 256);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, __u64);

@@ -1,92 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * System calls at their end, native and 32-bit alike. One raw program sees every call of the
- * machine, so a bitmap of call numbers comes before anything else. A 32-bit call has its own
- * numbers and its arguments in other registers.
+ * System calls at their end. probes/syscall.bpf.c decides whether anybody wants to know of a call
+ * (decisions/0010); what is left it decodes once and hands, by tail call, to the handler of its
+ * kind. A handler is written once with PK_CALL_HANDLER and comes out as two programs: one for the
+ * raw program, one for the per-call tracepoints that replace it when `sensor.compat_calls` is off.
  */
 #ifndef PICKET_LIB_SYSCALL_H
 #define PICKET_LIB_SYSCALL_H
 
+#include "bpf/lib/scope.h"
 #include "bpf/lib/task.h"
 
-#define PK_X32_BIT 0x40000000ul /* the x32 interface adds it to the native numbers */
-
-enum pk_call_name { PK_CALL_OTHER = 0, PK_CALL_DUP, PK_CALL_DUP2, PK_CALL_DUP3, PK_CALL_FCNTL };
-
-struct pk_call {
-  __u32 name; /* enum pk_call_name */
-  __u32 compat;
+struct pk_call_state {
+  __u64 workspace;
   long result;
-  __u32 first;
-  __u32 second;
+  __u64 argument[PK_ARGS]; /* of a 32-bit call: its 32 bits */
+  __u32 flags;             /* of the record's header */
+  __u16 call;              /* enum pk_call */
 };
 
-/* x86-64 numbers, and their i386 twins. */
-enum { NR_DUP = 32, NR_DUP2 = 33, NR_FCNTL = 72, NR_DUP3 = 292 };
-enum { NR32_DUP = 41, NR32_FCNTL = 55, NR32_DUP2 = 63, NR32_FCNTL64 = 221, NR32_DUP3 = 330 };
+/* Both programs run with preemption off, and no call ends inside another's end. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct pk_call_state);
+} call_state __weak SEC(".maps");
 
-#define PK_WORD(nr) ((nr) >> 6)
-#define PK_BIT(nr) (1ull << ((nr)&63))
-
-const volatile __u64 watched_calls[PK_SYSCALL_WORDS] = {
-    [0] = PK_BIT(NR_DUP) | PK_BIT(NR_DUP2),
-    [PK_WORD(NR_FCNTL)] = PK_BIT(NR_FCNTL),
-    [PK_WORD(NR_DUP3)] = PK_BIT(NR_DUP3),
-};
-
-const volatile __u64 watched_calls32[PK_SYSCALL_WORDS] = {
-    [0] = PK_BIT(NR32_DUP) | PK_BIT(NR32_FCNTL) | PK_BIT(NR32_DUP2),
-    [PK_WORD(NR32_FCNTL64)] = PK_BIT(NR32_FCNTL64),
-    [PK_WORD(NR32_DUP3)] = PK_BIT(NR32_DUP3),
-};
-
-PK_INLINE bool pk_is_watched_call(__u64 nr, bool compat) {
-  __u64 word = nr >> 6;
-  if (word >= PK_SYSCALL_WORDS) return false;
-  __u64 bits = compat ? watched_calls32[word] : watched_calls[word];
-  return bits & PK_BIT(nr);
+PK_INLINE struct pk_call_state *pk_call_state(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&call_state, &zero);
 }
 
-PK_INLINE __u32 pk_call_name(__u64 nr) {
-  switch (nr) {
-    case NR_DUP:
-      return PK_CALL_DUP;
-    case NR_DUP2:
-      return PK_CALL_DUP2;
-    case NR_DUP3:
-      return PK_CALL_DUP3;
-    case NR_FCNTL:
-      return PK_CALL_FCNTL;
-    default:
-      return PK_CALL_OTHER;
-  }
+/* The header of a record that a call caused. */
+PK_INLINE void pk_fill_call_header(struct pk_header *header, enum pk_type type, __u32 size,
+                                   struct task_struct *task, const struct pk_call_state *call) {
+  pk_fill_header(header, type, size, task, call->workspace, call->flags);
+  header->call = call->call;
 }
 
-PK_INLINE __u32 pk_call_name32(__u64 nr) {
-  switch (nr) {
-    case NR32_DUP:
-      return PK_CALL_DUP;
-    case NR32_DUP2:
-      return PK_CALL_DUP2;
-    case NR32_DUP3:
-      return PK_CALL_DUP3;
-    case NR32_FCNTL:
-    case NR32_FCNTL64:
-      return PK_CALL_FCNTL;
-    default:
-      return PK_CALL_OTHER;
-  }
+/* The argument at a place, counted from 1; 0 where the call has none. */
+PK_INLINE __u64 pk_argument(const struct pk_call_state *call, __u8 place) {
+  __u64 index = (__u64)place - 1;
+  asm volatile("" : "+r"(index)); /* the compiler knows the table and would leave the check out */
+  return index < PK_ARGS ? call->argument[index] : 0;
 }
 
-/* The saved registers are those of the entry: the kernel does not write to the argument registers.
- */
-PK_INLINE void pk_decode_call(struct pk_call *call, struct pt_regs *regs, __u64 nr, bool compat,
-                              long result) {
-  call->compat = compat;
-  call->result = result;
-  call->name = compat ? pk_call_name32(nr) : pk_call_name(nr);
-  call->first = compat ? BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
-  call->second = compat ? BPF_CORE_READ(regs, cx) : BPF_CORE_READ(regs, si);
-}
+/* PK_CALL_HANDLER(stdio) { ... } sees `task` and `call`. The agent finds the programs by name. */
+#define PK_CALL_HANDLER(name)                                                              \
+  PK_INLINE void pk_on_##name(struct task_struct *task, const struct pk_call_state *call); \
+  SEC("?tp_btf/sys_exit")                                                                  \
+  int on_call_##name(void *ctx) {                                                          \
+    const struct pk_call_state *call = pk_call_state();                                    \
+    if (call) pk_on_##name(bpf_get_current_task_btf(), call);                              \
+    return 0;                                                                              \
+  }                                                                                        \
+  SEC("?tp")                                                                               \
+  int on_single_##name(void *ctx) {                                                        \
+    const struct pk_call_state *call = pk_call_state();                                    \
+    if (call) pk_on_##name(bpf_get_current_task_btf(), call);                              \
+    return 0;                                                                              \
+  }                                                                                        \
+  PK_INLINE void pk_on_##name(struct task_struct *task, const struct pk_call_state *call)
 
 #endif

@@ -23,6 +23,23 @@ PK_INLINE bool pk_in_compat_call(struct task_struct *task) {
   return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
 }
 
+#define PF_IO_WORKER 0x10
+#define PK_NR_IO_URING_ENTER 426 /* of both interfaces */
+
+/* In a worker of a ring, or handing requests to one. */
+PK_INLINE bool pk_in_ring(struct task_struct *task) {
+  if (BPF_CORE_READ(task, flags) & PF_IO_WORKER) return true;
+  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+  __u64 number = 0;
+  bpf_probe_read_kernel(&number, sizeof(number), &regs->orig_ax);
+  return number == PK_NR_IO_URING_ENTER;
+}
+
+/* The flags of a record's header that the call of the running task gives. */
+PK_INLINE __u32 pk_interface_flags(struct task_struct *task) {
+  return (pk_in_compat_call(task) ? PK_COMPAT : 0) | (pk_in_ring(task) ? PK_IO_URING : 0);
+}
+
 PK_INLINE void pk_fill_header(struct pk_header *header, enum pk_type type, __u32 size,
                               struct task_struct *task, __u64 workspace, __u32 flags) {
   header->size = size;
@@ -33,8 +50,15 @@ PK_INLINE void pk_fill_header(struct pk_header *header, enum pk_type type, __u32
   header->cgroup_id = workspace;
   header->pid = BPF_CORE_READ(task, tgid);
   header->tid = BPF_CORE_READ(task, pid);
-  header->uid = BPF_CORE_READ(task, cred, euid.val);
+  const struct cred *cred = BPF_CORE_READ(task, cred);
+  header->uid = BPF_CORE_READ(cred, euid.val);
+  header->gid = BPF_CORE_READ(cred, egid.val);
+  /* The whole set, not its member: the member's name is another on 6.1, its eight bytes are the
+   * same. */
+  bpf_core_read(&header->cap_effective, sizeof(header->cap_effective), &cred->cap_effective);
   header->flags = flags;
+  header->call = PK_CALL_NONE;
+  header->zero = 0;
 }
 
 PK_INLINE __u32 pk_vpid(struct task_struct *task) {

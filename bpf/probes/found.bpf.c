@@ -44,6 +44,7 @@ PK_INLINE void pk_append_foreign_argv(struct pk_tail *tail, pk_str *string,
   string->offset = at;
   string->length = length;
   tail->at = at + length;
+  pk_forget(tail);
 }
 
 /*

@@ -10,6 +10,7 @@
  * only look: every path returns 1, and the agent proves that on the instructions before it
  * attaches.
  */
+#include "bpf/lib/holds.h"
 #include "bpf/lib/scope.h"
 #include "bpf/lib/stdio_record.h"
 
@@ -60,6 +61,27 @@ PK_INLINE void pk_read_peer(struct pk_connect *record, struct bpf_sock_addr *ctx
   record->family = pk_normalise(v6 ? AF_INET6 : AF_INET, record->local_addr, record->remote_addr);
 }
 
+/* A datagram socket's flow: until its end, or until it is connected to somebody else. */
+static __noinline void pk_begin_datagrams(const struct pk_connect *made,
+                                          const struct pk_label *label, bool connects) {
+  if (!made || !label) return;
+  struct pk_flow_entry flow = {.ends = {.socket = made->socket,
+                                        .family = made->family,
+                                        .proto = made->proto,
+                                        .direction = PK_DIR_OUTBOUND,
+                                        .kind = SOCK_DGRAM,
+                                        .local_port = made->local_port,
+                                        .remote_port = made->remote_port}};
+  __builtin_memcpy(flow.ends.remote_addr, made->remote_addr, sizeof(flow.ends.remote_addr));
+  pk_own_flow(&flow, bpf_get_current_task_btf(), label);
+  struct pk_flow_entry *before = bpf_map_lookup_elem(&flows, &flow.ends.socket);
+  if (before && connects) {
+    pk_tell_flow(before, true);
+    pk_drop_flow(flow.ends.socket, before->workspace);
+  }
+  pk_add_flow(&flow);
+}
+
 PK_INLINE void pk_observe(struct bpf_sock_addr *ctx, bool v6, __u8 source) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct pk_label *label = pk_label_of(task);
@@ -69,7 +91,7 @@ PK_INLINE void pk_observe(struct bpf_sock_addr *ctx, bool v6, __u8 source) {
   if (ctx->type == SOCK_STREAM && !denied) return;
   struct pk_connect made = {};
   pk_fill_header(&made.header, PK_CONNECT, sizeof(made), task, label->workspace,
-                 pk_origin_flags(label));
+                 pk_origin_flags(label) | pk_interface_flags(task));
   made.socket = bpf_get_socket_cookie(ctx);
   made.source = source;
   made.proto = ctx->protocol;
@@ -79,6 +101,7 @@ PK_INLINE void pk_observe(struct bpf_sock_addr *ctx, bool v6, __u8 source) {
   pk_read_peer(&made, ctx, v6);
   bpf_get_current_comm(made.comm, sizeof(made.comm));
   if (source == PK_CONNECT_SENDMSG && !denied && !pk_is_new_peer(&made)) return;
+  if (!denied) pk_begin_datagrams(&made, label, source == PK_CONNECT_CGROUP);
   struct pk_connect *record;
   if (!PK_RESERVE(record, PK_CONNECT, !denied, label->workspace)) return;
   __builtin_memcpy(record, &made, sizeof(*record));
@@ -130,7 +153,7 @@ PK_INLINE void pk_tell_connect(struct sock *socket, __u64 cookie, struct task_st
   if (!PK_RESERVE(record, PK_CONNECT, false, label->workspace)) return;
   __builtin_memset(record, 0, sizeof(*record));
   pk_fill_header(&record->header, PK_CONNECT, sizeof(*record), task, label->workspace,
-                 pk_origin_flags(label));
+                 pk_origin_flags(label) | pk_interface_flags(task));
   __u8 family = BPF_CORE_READ(socket, __sk_common.skc_family);
   record->socket = cookie;
   record->source = PK_CONNECT_STATE;
@@ -161,38 +184,73 @@ PK_INLINE int pk_on_outbound(const struct sock *sk) {
   struct pk_label *label = pk_label_of(task);
   if (!label) return 0;
   __u64 cookie = bpf_get_socket_cookie((void *)sk);
-  __u8 outbound = PK_DIR_OUTBOUND;
-  bpf_map_update_elem(&directions, &cookie, &outbound, BPF_ANY);
+  struct pk_flow_entry flow = {};
+  pk_fill_ends(&flow.ends, (struct sock *)sk, cookie);
+  flow.ends.direction = PK_DIR_OUTBOUND;
+  pk_own_flow(&flow, task, label);
+  pk_add_flow(&flow);
   pk_tell_connect((struct sock *)sk, cookie, task, label);
   pk_tell_stdio((struct sock *)sk, task, label);
+  pk_tell_own_holds(task, true);
   return 0;
 }
 
 /* Runs in whatever task the packet interrupted: the socket's own cgroup says whose it is, never
- * `current`. */
+ * `current`. Which process it is says who accepts it. */
 PK_INLINE int pk_on_inbound(const struct sock *sk) {
   struct sock *socket = (struct sock *)sk;
-  if (!pk_scope_of(BPF_CORE_READ(socket, sk_cgrp_data.cgroup, kn, id))) return 0;
-  __u64 cookie = bpf_get_socket_cookie((void *)sk);
-  __u8 inbound = PK_DIR_INBOUND;
-  bpf_map_update_elem(&directions, &cookie, &inbound,
-                      BPF_NOEXIST); /* simultaneous open stays outbound */
+  struct pk_cgroup_scope *scope = pk_scope_of(BPF_CORE_READ(socket, sk_cgrp_data.cgroup, kn, id));
+  if (!scope) return 0;
+  struct pk_flow_entry flow = {.workspace = scope->workspace};
+  pk_fill_ends(&flow.ends, socket, bpf_get_socket_cookie((void *)sk));
+  flow.ends.direction = PK_DIR_INBOUND;
+  pk_add_flow(&flow); /* one that is there was opened from both sides at once: it stays outbound */
+  return 0;
+}
+
+PK_INLINE int pk_on_closed(struct sock *sk) {
+  __u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+  struct pk_flow_entry *flow = cookie ? bpf_map_lookup_elem(&flows, &cookie) : NULL;
+  if (!flow) return 0;
+  pk_read_tcp_bytes(flow, sk);
+  pk_tell_flow(flow, true);
+  pk_drop_flow(cookie, flow->workspace);
+  return 0;
+}
+
+PK_INLINE int pk_on_listening(const struct sock *sk) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pk_label *label = pk_label_of(task);
+  if (!label) return 0;
+  struct pk_socket *record;
+  if (!PK_RESERVE(record, PK_SOCKET, false, label->workspace)) return 0;
+  __builtin_memset(record, 0, sizeof(*record));
+  pk_fill_header(&record->header, PK_SOCKET, sizeof(*record), task, label->workspace,
+                 pk_origin_flags(label) | pk_interface_flags(task));
+  record->header.call = PK_CALL_listen;
+  pk_fill_ends(&record->ends, (struct sock *)sk, bpf_get_socket_cookie((void *)sk));
+  record->ends.direction = PK_DIR_LISTEN;
+  bpf_get_current_comm(record->comm, sizeof(record->comm));
+  pk_submit(record, PK_SOCKET);
   return 0;
 }
 
 /*
- * Hook: inet_sock_set_state, CLOSE to SYN_SENT: the only transition that runs in the caller's
- *   context, with the address the kernel connects to, whatever the way (connect, io_uring, TCP
- *   fast open). SYN_RECV to ESTABLISHED marks accepted sockets, so that a shell on one can be told
- *   from a shell on a connection it opened.
+ * Hook: inet_sock_set_state. CLOSE to SYN_SENT and to LISTEN run in the caller's context, with the
+ *   address the kernel uses, whatever the way (connect, io_uring, TCP fast open). SYN_RECV to
+ *   ESTABLISHED marks accepted sockets, so that a shell on one can be told from a shell on a
+ *   connection it opened. To CLOSE: nothing more will move.
  * Oldest kernel: 6.1.
- * Cost: two comparisons for other transitions, one look-up for a stranger.
+ * Cost: some comparisons for other transitions, one look-up for a stranger.
  * Blind spot: the local port is not chosen yet; a socket is taken for accepted only if its
- *   listener was made in a workspace.
+ *   listener was made in a workspace; a connection that ends before anybody accepts it is not told
+ *   as a flow.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_sock_state, const struct sock *sk, int old_state, int new_state) {
+  if (new_state == TCP_CLOSE) return pk_on_closed((struct sock *)sk);
   if (old_state == TCP_CLOSE && new_state == TCP_SYN_SENT) return pk_on_outbound(sk);
+  if (old_state == TCP_CLOSE && new_state == TCP_LISTEN) return pk_on_listening(sk);
   if (old_state == TCP_SYN_RECV && new_state == TCP_ESTABLISHED) return pk_on_inbound(sk);
   return 0;
 }

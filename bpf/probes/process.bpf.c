@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The process family: who was made, what it runs, how it ended. */
 #include "bpf/lib/exec_record.h"
+#include "bpf/lib/holds.h"
 #include "bpf/lib/scope.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -17,7 +18,10 @@ PK_INLINE struct pk_label *pk_label_child(struct task_struct *child) {
     bool sibling = BPF_CORE_READ(child, real_parent, tgid) != BPF_CORE_READ(maker, tgid);
     pk_set_label(child, inherited->workspace, sibling ? inherited->origin : PK_ORIGIN_BORN);
     struct pk_label *label = pk_label_of(child);
-    if (label) label->outside = inherited->outside;
+    if (!label) return NULL;
+    label->outside = inherited->outside;
+    label->lineage = inherited->lineage;
+    label->connected = inherited->connected;
     return label;
   }
   struct pk_cgroup_scope *scope = pk_scope_of(pk_cgroup_id(child));
@@ -70,6 +74,7 @@ PK_INLINE void pk_append_argv(struct pk_tail *tail, pk_str *string, struct task_
   string->offset = at;
   string->length = length;
   tail->at = at + length;
+  pk_forget(tail);
 }
 
 /*
@@ -104,6 +109,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
   pk_append_path(&tail, &record->cwd, scratch->path, &fs->pwd, fs);
   pk_finish_exec(record, &tail);
   pk_send(&record->header, PK_EXEC, pk_class_of(record));
+  pk_tell_holders();
   return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The stdio family: a socket becomes standard input, output or error of a program that already
  * runs. */
-#include "bpf/lib/scope.h"
+#include "bpf/lib/holds.h"
 #include "bpf/lib/stdio_record.h"
 #include "bpf/lib/syscall.h"
 
@@ -10,76 +10,54 @@ char LICENSE[] SEC("license") = "GPL";
 #define F_DUPFD 0
 #define F_DUPFD_CLOEXEC 1030
 
-/* What the call left behind is looked at, not what it was asked for: the result is the descriptor,
- * the kernel's file is what is in it. Another thread may put yet another file there before this
- * runs; then that one is told, which is true too. */
-PK_INLINE void pk_on_duplicate(struct task_struct *task, const struct pk_call *call) {
-  if (call->result < 0 || call->result > 2) return;
-  if (call->name == PK_CALL_FCNTL && call->second != F_DUPFD && call->second != F_DUPFD_CLOEXEC)
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
+
+/* What the kernel left in the caller's message: whether descriptors came with it. A thread that
+ * changes it meanwhile hides that; a later exec or open of that process tells again. */
+PK_INLINE bool pk_got_descriptors(const struct pk_call_state *call) {
+  __u64 words[7] = {}; /* struct msghdr: control at 4, its length at 5 */
+  __u64 control = 0, length = 0;
+  __u32 header[4] = {}; /* length, level, type; of 64 bits the length takes two */
+  if (call->result < 0) return false;
+  if (bpf_probe_read_user(words, sizeof(words), (const void *)call->argument[1])) return false;
+  bool compat = call->flags & PK_COMPAT;
+  control = compat ? (__u32)words[2] : words[4];
+  length = compat ? words[2] >> 32 : words[5];
+  if (!control || length < 12) return false;
+  if (bpf_probe_read_user(header, sizeof(header), (const void *)control)) return false;
+  return compat ? header[1] == SOL_SOCKET && header[2] == SCM_RIGHTS
+                : header[2] == SOL_SOCKET && header[3] == SCM_RIGHTS;
+}
+
+/*
+ * Hook: the end of dup, dup2, dup3, fcntl and recvmsg (syscall.bpf.c). What the call left behind is looked
+ *   at, not what it was asked for: the result is the descriptor, the kernel's file is what is in
+ *   it. Another thread may put yet another file there before this runs; then that one is told,
+ *   which is true too.
+ * Oldest kernel: 6.1.
+ * Cost: a comparison for every other result, 2 us for a record.
+ * Blind spot: descriptors that arrive otherwise (SCM_RIGHTS, pidfd_getfd, socket() after close(0))
+ *   are seen at the next exec; those that land on 0 and 1 before they connect, at the connect
+ *   (on_sock_state).
+ */
+PK_CALL_HANDLER(stdio) {
+  if (call->call == PK_CALL_recvmsg) {
+    if (pk_got_descriptors(call)) pk_tell_own_holds(task, true);
     return;
-  struct pk_label *label = pk_label_of(task);
-  if (!label) return;
+  }
+  if (call->result < 0 || call->result > 2) return;
+  bool asks = call->call == PK_CALL_fcntl || call->call == PK_CALL_fcntl64;
+  __u32 command = call->argument[1];
+  if (asks && command != F_DUPFD && command != F_DUPFD_CLOEXEC) return;
   struct pk_fd landed = {};
   pk_fill_fd(&landed, task, call->result);
   if (landed.kind != PK_FD_INET && landed.kind != PK_FD_UNIX) return;
   /* A local socket is half of everyday plumbing: it may not crowd out what is critical. */
   bool bulk = landed.kind == PK_FD_UNIX;
   struct pk_stdio *record;
-  if (!PK_RESERVE(record, PK_STDIO, bulk, label->workspace)) return;
-  pk_fill_stdio(record, task, label->workspace,
-                pk_origin_flags(label) | (call->compat ? PK_COMPAT : 0), call->result, call->first);
+  if (!PK_RESERVE(record, PK_STDIO, bulk, call->workspace)) return;
+  pk_fill_stdio(record, task, call->workspace, call->flags, call->result, call->argument[0]);
+  record->header.call = call->call;
   pk_submit(record, PK_STDIO);
 }
-
-/*
- * Hook: raw sys_exit: the only one that comes for 32-bit calls too, which the per-call tracepoints
- *   leave out.
- * Oldest kernel: 6.1.
- * Cost: about 100 ns for every system call of the machine, a bitmap test for the unwatched ones.
- * Blind spot: descriptors that arrive otherwise (SCM_RIGHTS, pidfd_getfd, socket() after close(0))
- *   are seen at the next exec; those that land on 0 and 1 before they connect, at the connect
- *   (on_sock_state).
- */
-SEC("?tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
-  struct task_struct *task = bpf_get_current_task_btf();
-  bool compat = pk_in_compat_call(task);
-  __u64 nr = BPF_CORE_READ(regs, orig_ax) & ~PK_X32_BIT;
-  if (!pk_is_watched_call(nr, compat)) return 0;
-  struct pk_call call;
-  pk_decode_call(&call, regs, nr, compat, result);
-  pk_on_duplicate(task, &call);
-  return 0;
-}
-
-struct pk_exit_context { /* of every tracepoint syscalls:sys_exit_* */
-  __u64 common;
-  __s64 nr;
-  __s64 result;
-};
-
-PK_INLINE int pk_on_single(struct pk_exit_context *ctx) {
-  struct task_struct *task = bpf_get_current_task_btf();
-  struct pk_call call;
-  pk_decode_call(&call, (struct pt_regs *)bpf_task_pt_regs(task), ctx->nr, false, ctx->result);
-  pk_on_duplicate(task, &call);
-  return 0;
-}
-
-/*
- * Hook: the per-call tracepoints, taken instead of sys_exit when `sensor.compat_calls` is off.
- * Oldest kernel: 6.1, needs tracefs.
- * Cost: nothing for unwatched calls but the kernel's own slow path.
- * Blind spot: 32-bit calls; coverage says so.
- */
-SEC("?tp/syscalls/sys_exit_dup")
-int on_dup(struct pk_exit_context *ctx) { return pk_on_single(ctx); }
-
-SEC("?tp/syscalls/sys_exit_dup2")
-int on_dup2(struct pk_exit_context *ctx) { return pk_on_single(ctx); }
-
-SEC("?tp/syscalls/sys_exit_dup3")
-int on_dup3(struct pk_exit_context *ctx) { return pk_on_single(ctx); }
-
-SEC("?tp/syscalls/sys_exit_fcntl")
-int on_fcntl(struct pk_exit_context *ctx) { return pk_on_single(ctx); }

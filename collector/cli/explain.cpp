@@ -63,7 +63,10 @@ std::vector<ExplainedCondition> explain(const rule::Program& program, uint32_t r
   for (const EventRow& event : event_rows()) {
     for (const rule::Program::Entry& entry : program.by_type[event.type]) {
       if (entry.rule != rule) continue;
-      conditions.push_back({std::string(event.name), writer.write(entry.condition)});
+      const bool whole = entry.step == rule::kWholeRule;
+      conditions.push_back(
+          {std::string(event.name), writer.write(entry.condition),
+           whole ? std::string() : program.sequences.at(rule).steps[entry.step].name});
     }
   }
   return conditions;

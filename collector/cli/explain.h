@@ -11,6 +11,7 @@ namespace picket {
 struct ExplainedCondition {
   std::string event;      // schema name
   std::string condition;  // "always" when the event's type decides it
+  std::string step;       // of a sequence; else empty
 };
 
 std::vector<ExplainedCondition> explain(const rule::Program& program, uint32_t rule);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,31 @@
 
 namespace picket {
 namespace {
+
+struct CoverageOptions {
+  std::string node;
+  bool system_calls = false;
+};
+
+void print_system_calls(const v1::Node& node, bool json) {
+  std::map<std::string, const v1::SystemCalls*> calls;
+  for (const v1::SystemCalls& group : node.coverage().system_calls())
+    for (const std::string& name : group.names()) calls[name] = &group;
+  if (!json) std::cout << system_calls_text(node, calls);
+  for (const auto& [name, group] : calls)
+    if (json) std::cout << json_line(system_call_object(node, name, *group)) << '\n';
+}
+
+void print_coverage(const v1::Node& node, bool json) {
+  if (!json) {
+    std::cout << coverage_text(node);
+    return;
+  }
+  for (const v1::CoverageLine& line : node.coverage().lines())
+    std::cout << json_line(coverage_line_object(node, line)) << '\n';
+  for (const v1::RuleGap& gap : node.coverage().rule_gaps())
+    std::cout << json_line(rule_gap_object(node, gap)) << '\n';
+}
 
 // A node is asked for by its SPIFFE id or the name in it.
 bool is_node(const v1::Node& node, const std::string& asked) {
@@ -25,6 +51,8 @@ void print_status(const v1::GetStatusResponse& status) {
       "collector {}, started {}\n  alerts     {}\n  nodes      {} of {} connected\n",
       printable(status.version()), time_text(status.started()), status.alerts(),
       status.nodes_connected(), status.nodes());
+  if (status.nodes_blind() != 0)
+    std::cout << fmt::format("  BLIND      {}: picketctl nodes\n", status.nodes_blind());
   for (const auto& [reason, count] : status.refused()) {
     std::cout << fmt::format("  refused    {} {}\n", count, printable(reason));
   }
@@ -45,24 +73,24 @@ void add_nodes(CLI::App& app, Session& session) {
 }
 
 void add_coverage(CLI::App& app, Session& session) {
-  const auto asked = std::make_shared<std::string>();
+  const auto asked = std::make_shared<CoverageOptions>();
   CLI::App* coverage = app.add_subcommand("coverage", "What each node sees, and what it does not");
-  coverage->add_option("--node", *asked, "Only this node: SPIFFE id or its last part");
+  coverage->add_option("--node", asked->node, "Only this node: SPIFFE id or its last part");
+  coverage->add_flag("--syscalls", asked->system_calls,
+                     "Every system call of the node's kernel: watched, ignored and why, unknown");
   coverage->fallthrough()->callback([asked, &session] {
     session.run([&](Client& client) -> absl::Status {
       const auto response = client.nodes();
       if (!response.ok()) return response.status();
-      bool found = asked->empty();
+      bool found = asked->node.empty();
       for (const v1::Node& node : response->nodes()) {
-        if (!is_node(node, *asked)) continue;
+        if (!is_node(node, asked->node)) continue;
         found = true;
-        if (!session.json) std::cout << coverage_text(node);
-        for (const v1::CoverageLine& line : node.coverage().lines()) {
-          if (session.json) std::cout << json_line(coverage_line_object(node, line)) << '\n';
-        }
+        asked->system_calls ? print_system_calls(node, session.json)
+                            : print_coverage(node, session.json);
       }
       if (found) return absl::OkStatus();
-      return absl::NotFoundError(fmt::format("no node \"{}\"", *asked));
+      return absl::NotFoundError(fmt::format("no node \"{}\"", asked->node));
     });
   });
 }

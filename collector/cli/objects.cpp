@@ -52,6 +52,11 @@ Json node_object(const v1::Node& node) {
   for (const v1::CoverageLine& line : node.coverage().lines()) blind += line.state() != "attached";
   return Json{{"node", node.node()},
               {"connected", node.connected()},
+              {"sight", !node.has_sight()     ? "unknown"
+                        : node.sight().sees() ? "sees"
+                                              : "blind"},
+              {"sight_since", node.has_sight() ? time_text(node.sight().since()) : ""},
+              {"sight_why", node.sight().why()},
               {"last_seen", time_text(node.last_seen())},
               {"agent_version", node.agent_version()},
               {"kernel", node.kernel()},
@@ -70,7 +75,25 @@ Json coverage_line_object(const v1::Node& node, const v1::CoverageLine& line) {
               {"effect", line.effect()},
               {"reason", line.reason()},
               {"kernel", node.coverage().kernel()},
+              {"untested", node.coverage().untested()},
               {"tier", node.coverage().tier()}};
+}
+
+Json system_call_object(const v1::Node& node, const std::string& name,
+                        const v1::SystemCalls& group) {
+  return Json{{"node", node.node()},
+              {"syscall", name},
+              {"state", group.state()},
+              {"detail", group.detail()},
+              {"kernel", node.coverage().kernel()}};
+}
+
+Json rule_gap_object(const v1::Node& node, const v1::RuleGap& gap) {
+  return Json{{"node", node.node()},
+              {"rule", gap.rule()},
+              {"never_matches", gap.never_matches()},
+              {"hooks", std::vector<std::string>(gap.hooks().begin(), gap.hooks().end())},
+              {"effects", std::vector<std::string>(gap.effects().begin(), gap.effects().end())}};
 }
 
 Json status_object(const v1::GetStatusResponse& status) {
@@ -82,6 +105,7 @@ Json status_object(const v1::GetStatusResponse& status) {
               {"alerts", status.alerts()},
               {"nodes", status.nodes()},
               {"nodes_connected", status.nodes_connected()},
+              {"nodes_blind", status.nodes_blind()},
               {"refused", std::move(refused)}};
 }
 

@@ -64,6 +64,11 @@ std::string workspace_words(const v1::Workspace& workspace) {
   std::string words = printable(workspace.name());
   if (workspace.id() != workspace.name()) words += fmt::format("  {}", short_id(workspace.id()));
   if (!workspace.image().empty()) words += fmt::format("  image {}", printable(workspace.image()));
+  if (workspace.has_pod()) {
+    words += fmt::format("  pod {}/{}", printable(workspace.pod().namespace_()),
+                         printable(workspace.pod().name()));
+  }
+  if (!workspace.owner().empty()) words += fmt::format("  owner {}", printable(workspace.owner()));
   return words;
 }
 
@@ -138,14 +143,28 @@ std::string workspace_text(const v1::NodeWorkspace& workspace) {
   line("image", named.image_source().empty()
                     ? named.image()
                     : fmt::format("{} (from {})", named.image(), named.image_source()));
+  line("digest", named.image_digest());
+  line("owner", named.owner());
+  line("template", named.template_());
+  line("repository", named.repository());
+  line("pull request", named.pull_request());
+  if (named.has_pod()) {
+    line("pod", fmt::format("{}/{}", named.pod().namespace_(), named.pod().name()));
+    line("pod uid", named.pod().uid());
+  }
+  line("incomplete", named.incomplete());
   line("runtime", named.runtime());
   line("cgroup", named.cgroup());
   line("node", workspace.node());
-  std::vector<std::string> labels;
-  for (const auto& [key, value] : named.labels())
-    labels.push_back(fmt::format("{}={}", key, value));
-  std::sort(labels.begin(), labels.end());
-  for (const std::string& label : labels) line("label", label);
+  const auto lines = [&](std::string_view name, const auto& map) {
+    std::vector<std::string> labels;
+    for (const auto& [key, value] : map) labels.push_back(fmt::format("{}={}", key, value));
+    std::sort(labels.begin(), labels.end());
+    for (const std::string& label : labels) line(name, label);
+  };
+  lines("label", named.labels());
+  lines("pod label", named.pod().labels());
+  lines("pod note", named.pod().annotations());
   return text;
 }
 
@@ -157,6 +176,10 @@ std::string node_text(const v1::Node& node) {
                       short_time(node.last_seen()), node.last_sequence());
   size_t blind = 0;
   for (const v1::CoverageLine& line : node.coverage().lines()) blind += line.state() != "attached";
+  if (node.has_sight() && !node.sight().sees()) {
+    text += fmt::format("  BLIND since {}: {}\n", short_time(node.sight().since()),
+                        printable(node.sight().why()));
+  }
   if (blind != 0) text += fmt::format("  {} blind spots: picketctl coverage\n", blind);
   if (node.missing() != 0) {
     text += fmt::format("  {} records never arrived", node.missing());
@@ -169,9 +192,9 @@ std::string node_text(const v1::Node& node) {
 }
 
 std::string coverage_text(const v1::Node& node) {
-  std::string text =
-      fmt::format("{}  kernel {}, tier {}\n", printable(node.node()),
-                  printable(node.coverage().kernel()), printable(node.coverage().tier()));
+  std::string text = fmt::format(
+      "{}  kernel {}{}, tier {}\n", printable(node.node()), printable(node.coverage().kernel()),
+      node.coverage().untested() ? " (untested)" : "", printable(node.coverage().tier()));
   if (node.coverage().lines().empty()) text += "  nothing reported yet\n";
   for (const v1::CoverageLine& line : node.coverage().lines()) {
     text += fmt::format("  {:<9} {:<40} {}\n", printable(line.state()), printable(line.hook()),
@@ -181,6 +204,24 @@ std::string coverage_text(const v1::Node& node) {
       text += fmt::format("            because: {}\n", printable(line.reason()));
     }
   }
+  for (const v1::RuleGap& gap : node.coverage().rule_gaps()) {
+    text += fmt::format("  rule {} {}\n", printable(gap.rule()),
+                        gap.never_matches() ? "CANNOT MATCH on this node:" : "may miss something:");
+    for (int i = 0; i < std::min(gap.hooks_size(), gap.effects_size()); ++i)
+      text +=
+          fmt::format("            {} ({})\n", printable(gap.effects(i)), printable(gap.hooks(i)));
+  }
+  return text;
+}
+
+std::string system_calls_text(const v1::Node& node,
+                              const std::map<std::string, const v1::SystemCalls*>& calls) {
+  std::string text = fmt::format("{}  kernel {}, {} system calls\n", printable(node.node()),
+                                 printable(node.coverage().kernel()), calls.size());
+  if (calls.empty()) text += "  nothing reported yet\n";
+  for (const auto& [name, group] : calls)
+    text += fmt::format("  {:<8} {:<24} {}\n", printable(group->state()), printable(name),
+                        printable(group->detail()));
   return text;
 }
 

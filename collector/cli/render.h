@@ -2,6 +2,7 @@
 // escaped: a command line must not be able to drive the reader's terminal. Pure functions.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ std::string workspace_line(const v1::NodeWorkspace& workspace);
 std::string workspace_text(const v1::NodeWorkspace& workspace);
 std::string node_text(const v1::Node& node);
 std::string coverage_text(const v1::Node& node);
+std::string system_calls_text(
+    const v1::Node& node, const std::map<std::string, const v1::SystemCalls*>& calls);  // by name
 std::string audit_line(const v1::AuditEntry& entry);
 
 std::string_view state_word(v1::WorkspaceState state);  // "running", "frozen", "gone"

@@ -4,5 +4,5 @@ if(NOT TARGET picket_rules_commands)
     SOURCES
       ${CMAKE_CURRENT_LIST_DIR}/explain.cpp
       ${CMAKE_CURRENT_LIST_DIR}/rules_commands.cpp
-    LINK picket_replay picket_finding_alert CLI11::CLI11)
+    LINK picket_replay picket_bundle picket_finding_alert CLI11::CLI11)
 endif()

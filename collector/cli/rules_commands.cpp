@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "agent/app/finding_alert.h"
+#include "agent/detect/bundle/bundle.h"
+#include "agent/detect/replay/comparison.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/rule_test.h"
 #include "agent/detect/rule/field.h"
@@ -74,7 +76,55 @@ class Commands {
       print(result);
     }
     if (!json_) fmt::print("{} passed, {} failed\n", report.results.size() - failed, failed);
-    if (exit_code_ == 0 && !report.passed()) exit_code_ = kFailed;
+    if (!report.passed()) exit_code_ = kInvalid;
+  }
+
+  // What these rules find that the old ones did not, and the other way round.
+  void compare(const Paths& now, const Paths& before) {
+    const RuleComparison comparison = compare_rules(before, now);
+    for (const LoadReport* report : {&comparison.before, &comparison.now}) {
+      for (const Diagnostic& error : report->errors) print("error", error);
+      if (!report->errors.empty()) exit_code_ = kInvalid;
+    }
+    for (const std::string& failure : comparison.failures) {
+      fmt::print(stderr, "{}\n", failure);
+      exit_code_ = kInvalid;
+    }
+    for (const AlertDifference& one : comparison.differences) print(one);
+    if (!json_) {
+      fmt::print("{} cases and recordings compared, {} differences\n", comparison.compared,
+                 comparison.differences.size());
+    }
+  }
+
+  void sign(const std::filesystem::path& folder, const std::filesystem::path& key_file) {
+    LoadReport report;
+    const std::vector<RuleFile> files = read_rule_files({&folder, 1}, report);
+    if (report.errors.empty()) (void)compile_rule_files(files, report);
+    report.notes.clear();
+    print(report);
+    if (!report.errors.empty()) return;  // nobody should sign what no agent takes
+    const auto key = BundleKey::read_private(key_file);
+    if (!key.ok()) return fail(std::string(key.status().message()));
+    const auto signature = sign_rules(folder, files, *key);
+    if (!signature.ok()) return fail(std::string(signature.status().message()));
+    std::ofstream stream(folder / kSignatureFile, std::ios::binary | std::ios::trunc);
+    stream << *signature << std::flush;
+    if (!stream) return fail(fmt::format("write {}", (folder / kSignatureFile).string()));
+    if (!json_)
+      fmt::print("{} files signed in {}\n", files.size(), (folder / kSignatureFile).string());
+  }
+
+  void verify(const std::filesystem::path& folder, const std::filesystem::path& key_file) {
+    const auto key = BundleKey::read_public(key_file);
+    if (!key.ok()) return fail(std::string(key.status().message()));
+    const auto files = read_signed_rules({&folder, 1}, *key);
+    if (!files.ok()) {
+      fmt::print(stderr, "{}\n", std::string(files.status().message()));
+      exit_code_ = kInvalid;
+    } else if (!json_) {
+      fmt::print("{} files are as they were signed\n", files->size());
+    }
   }
 
   void replay(const Paths& recordings, const Paths& rule_paths) {
@@ -89,11 +139,16 @@ class Commands {
         print_line({{"name", field.name},
                     {"type", to_string(field.type)},
                     {"doc", field.doc},
-                    {"events", field.events}});
+                    {"events", field.events},
+                    {"gap", field.gap}});
         continue;
       }
       std::string only;
       for (const std::string& event : field.events) only += (only.empty() ? "" : " ") + event;
+      if (!field.gap.empty()) {
+        fmt::print("{:30} {:8} {}: {}\n", field.name, "-", field.doc, field.gap);
+        continue;
+      }
       fmt::print("{:30} {:8} {}{}\n", field.name, to_string(field.type), field.doc,
                  only.empty() ? "" : fmt::format(" [{}]", only));
     }
@@ -163,6 +218,19 @@ class Commands {
     fmt::print(stderr, "{}{}\n", diagnostic.text(), note ? " (note)" : "");
   }
 
+  void print(const AlertDifference& one) {
+    if (json_) {
+      print_line({{"file", one.file},
+                  {"case", one.test},
+                  {"rule", one.rule},
+                  {"before", one.before},
+                  {"now", one.now}});
+      return;
+    }
+    fmt::print("{} {}: {} alerts, before {} ({}{}{})\n", one.now > one.before ? '+' : '-', one.rule,
+               one.now, one.before, one.file, one.test.empty() ? "" : ": ", one.test);
+  }
+
   void print(const RuleTestResult& result) {
     if (json_) {
       print_line({{"file", result.file},
@@ -188,8 +256,9 @@ class Commands {
   void print(const RuleInfo& rule, const std::vector<ExplainedCondition>& conditions) {
     if (json_) {
       Json events = Json::array();
-      for (const auto& [event, condition] : conditions) {
+      for (const auto& [event, condition, step] : conditions) {
         events.push_back({{"event", event}, {"condition", condition}});
+        if (!step.empty()) events.back()["step"] = step;
       }
       print_line({{"rule", rule.name},
                   {"desc", rule.desc},
@@ -198,6 +267,7 @@ class Commands {
                   {"tags", rule.tags},
                   {"enabled", rule.enabled},
                   {"respond", to_string(rule.respond)},
+                  {"shadow", rule.shadow},
                   {"file", rule.file},
                   {"line", rule.line},
                   {"output", rule.output},
@@ -208,8 +278,9 @@ class Commands {
                rule.line, rule.enabled ? "" : " is switched off", rule.desc);
     if (!rule.why.empty()) fmt::print("  Why: {}\n", rule.why);
     if (rule.respond != Action::none) fmt::print("  Asks for: {}\n", to_string(rule.respond));
-    for (const auto& [event, condition] : conditions) {
-      fmt::print("  On {}: {}\n", event, condition);
+    if (rule.shadow) fmt::print("  On trial: reports, and does nothing\n");
+    for (const auto& [event, condition, step] : conditions) {
+      fmt::print("  On {}{}: {}\n", event, step.empty() ? "" : ", step " + step, condition);
     }
   }
 
@@ -238,10 +309,35 @@ void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
   validate->fallthrough();
   validate->callback([=] { commands->validate(*paths); });
 
-  CLI::App* test = rules->add_subcommand("test", "Run the tests beside rule files");
+  CLI::App* test =
+      rules->add_subcommand("test", "Run the tests beside rule files; exit code 3: one fails");
   test->add_option("PATH", *paths, "Rule files, folders or NAME.test.yaml files")->required();
   test->fallthrough();
-  test->callback([=] { commands->test(*paths); });
+  const auto old_paths = std::make_shared<Paths>();
+  test->add_option(
+      "--against", *old_paths,
+      "Also show what these other rules would have alerted on, and these not, over the "
+      "same cases and recordings");
+  test->callback([=] {
+    commands->test(*paths);
+    if (!old_paths->empty()) commands->compare(*paths, *old_paths);
+  });
+
+  const auto folder = std::make_shared<std::filesystem::path>();
+  const auto key = std::make_shared<std::filesystem::path>();
+  for (const bool signs : {true, false}) {
+    CLI::App* command = rules->add_subcommand(
+        signs ? "sign" : "verify",
+        signs ? "Write rules.sig, the signature over a folder of rules, into it"
+              : "Check a folder of rules against its rules.sig; exit code 3: not as it was signed");
+    command->add_option("FOLDER", *folder, "Folder of rules")->required();
+    command
+        ->add_option("--key", *key, signs ? "Private Ed25519 key, PEM" : "Public Ed25519 key, PEM")
+        ->required();
+    command->fallthrough();
+    command->callback(
+        [=] { signs ? commands->sign(*folder, *key) : commands->verify(*folder, *key); });
+  }
 
   CLI::App* replay = rules->add_subcommand("replay", "Show what the rules find in recordings");
   replay->add_option("RECORDING", *recordings, "Files of picketd --record")->required();

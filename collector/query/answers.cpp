@@ -70,6 +70,8 @@ absl::Status answer_status(const QueryContext& context, v1::GetStatusResponse& r
   response.set_alerts(*alerts);
   response.set_nodes(static_cast<uint32_t>(nodes->size()));
   response.set_nodes_connected(static_cast<uint32_t>(context.nodes.size()));
+  response.set_nodes_blind(static_cast<uint32_t>(std::ranges::count_if(
+      *nodes, [](const v1::Node& node) { return node.has_sight() && !node.sight().sees(); })));
   auto& refused = *response.mutable_refused();
   for (const auto& [reason, count] : context.refusals.counts()) refused[reason] = count;
   for (size_t i = 0; i < static_cast<size_t>(Refusal::count); ++i) {

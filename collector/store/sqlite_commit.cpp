@@ -42,7 +42,7 @@ absl::Status Commit::prepare() {
       {&Statements::add_gap, "INSERT INTO gaps VALUES (?, ?, ?, ?, ?)"},
       {&Statements::count_gaps, "SELECT count(*) FROM gaps WHERE node = ? AND epoch = ?"},
       {&Statements::known_alert,
-       "SELECT row, count, stored_ns FROM alerts WHERE id = ? AND node = ?"},
+       "SELECT row, count, stored_ns, last_ns FROM alerts WHERE id = ? AND node = ?"},
       {&Statements::add_alert,
        "INSERT INTO alerts (id, node, time_ns, rule, priority, workspace_id, "
        "workspace_name, count, last_ns, stored_ns, alert) VALUES (?, ?, ?, ?, ?, ?, ?, "
@@ -59,12 +59,14 @@ absl::Status Commit::prepare() {
        "workspaces WHERE node = ? AND state = ? ORDER BY changed_ns DESC LIMIT -1 OFFSET"
        " ?)"},
       {&Statements::set_coverage, "UPDATE nodes SET coverage = ? WHERE node = ?"},
+      {&Statements::set_sight, "UPDATE nodes SET sight = ? WHERE node = ?"},
       {&Statements::add_result,
        "INSERT INTO command_results (node, command_id, alert_id, workspace_id, ok, "
        "time_ns, result) VALUES (?, ?, ?, ?, ?, ?, ?)"},
       {&Statements::close_command, "UPDATE commands SET state = ? WHERE id = ? AND node = ?"},
       {&Statements::seen,
-       "INSERT INTO nodes VALUES (?, '', '', '', ?, ?, NULL) ON CONFLICT DO UPDATE SET "
+       "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns) "
+       "VALUES (?, '', '', '', ?, ?) ON CONFLICT DO UPDATE SET "
        "last_seen_ns = excluded.last_seen_ns"},
   };
   sql_ = std::make_unique<Statements>();
@@ -179,6 +181,14 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
           .bind_bytes(envelope.coverage().SerializeAsString())
           .bind(node)
           .run();
+    case v1::Envelope::kSight:
+      ++outcome.stored;
+      status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
+      if (!status.ok()) return status;
+      return sql_->set_sight.restart()
+          .bind_bytes(envelope.sight().SerializeAsString())
+          .bind(node)
+          .run();
     case v1::Envelope::kInventory:
       ++outcome.stored;
       return end_others(node, envelope.inventory(), now_ns);
@@ -202,9 +212,12 @@ absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint6
   const auto found = known.step();
   if (!found.ok()) return found.status();
   if (*found) {
-    const uint64_t row = known.number(0), count = known.number(1), stored_ns = known.number(2);
+    const uint64_t row = known.number(0), count = known.number(1), stored_ns = known.number(2),
+                   known_ns = known.number(3);
     known.restart();
-    if (alert.count() <= count) return absl::OkStatus();
+    // An alert that grows is told anew with the count that it had.
+    const bool is_newer = alert.count() > count || (alert.count() == count && last_ns > known_ns);
+    if (!is_newer) return absl::OkStatus();
     ++outcome.repeats;
     set_wall_ns(*alert.mutable_stored(), stored_ns);
     return sql_->repeat_alert.restart()
@@ -257,8 +270,7 @@ absl::Status Commit::end_others(const std::string& node, const v1::WorkspaceInve
   const std::set<std::string_view> running(inventory.workspace_ids().begin(),
                                            inventory.workspace_ids().end());
   std::vector<v1::WorkspaceStatus> ended;
-  Statement& present =
-      sql_->present.restart().bind(node).bind(uint64_t{v1::WORKSPACE_STATE_GONE});
+  Statement& present = sql_->present.restart().bind(node).bind(uint64_t{v1::WORKSPACE_STATE_GONE});
   while (true) {
     const auto row = present.step();
     if (!row.ok()) return row.status();

@@ -45,7 +45,8 @@ class Commit {
   struct Statements {
     Statement stream, set_stream, gap_at, remove_gap, add_gap, count_gaps;
     Statement known_alert, add_alert, repeat_alert;
-    Statement set_workspace, present, forget_gone, set_coverage, add_result, close_command, seen;
+    Statement set_workspace, present, forget_gone, set_coverage, set_sight, add_result,
+        close_command, seen;
   };
   std::unique_ptr<Statements> sql_;
 };

@@ -223,7 +223,8 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
 
 absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
   auto select = db_.prepare(
-      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage FROM nodes ORDER BY node");
+      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight FROM nodes "
+      "ORDER BY node");
   if (!select.ok()) return select.status();
   std::vector<v1::Node> nodes;
   while (true) {
@@ -236,6 +237,8 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
     node.set_kernel(select->text(2));
     set_wall_ns(*node.mutable_last_seen(), select->number(4));
     absl::Status status = parse(*node.mutable_coverage(), *select, 5, "coverage");
+    if (status.ok() && !select->bytes(6).empty())
+      status = parse(*node.mutable_sight(), *select, 6, "sight");
     if (status.ok()) status = add_gaps(node, select->text(3));
     if (!status.ok()) return status;
   }

@@ -61,7 +61,8 @@ CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-)"};
+)",
+    "ALTER TABLE nodes ADD COLUMN sight BLOB"};
 
 }  // namespace
 

@@ -96,7 +96,8 @@ absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> bat
 
 absl::StatusOr<uint64_t> SqliteStore::greet(const NodeHello& hello) {
   auto set = db_.prepare(
-      "INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET "
+      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns) "
+      "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
       "agent_version = excluded.agent_version, kernel = excluded.kernel, "
       "boot_id = excluded.boot_id, epoch = excluded.epoch, last_seen_ns = excluded.last_seen_ns");
   if (!set.ok()) return set.status();

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,6 +40,12 @@ inline std::string rule(std::string_view name, std::string_view condition,
       "- rule: {}\n  desc: Of a test\n  condition: {}\n  output: \"%proc.cmdline\"\n"
       "  priority: NOTICE\n{}",
       name, condition, more);
+}
+
+// The file of the agent's records when tests/records/record asks for them; empty: none are kept.
+inline std::string recording_as(std::string_view name) {
+  const char* folder = std::getenv("PICKET_RECORD_TO");
+  return folder != nullptr ? fmt::format("{}/{}.pkr", folder, name) : std::string();
 }
 
 inline const std::string kMarkRule =
@@ -116,7 +123,7 @@ inline void expect_identity(const Alert& alert, const Container& container) {
   for (const char* field : {"id", "name", "image"})
     EXPECT_NE(workspace[field], "") << field << " of " << alert;
   EXPECT_THAT(workspace["image_source"].get<std::string>(),
-              ::testing::AnyOf("annotation", "rootfs"));
+              ::testing::AnyOf("annotation", "runtime", "rootfs"));
   EXPECT_NE(alert["process"]["pid"], 0u) << alert;
   EXPECT_NE(alert["process"]["start_ns"], 0u) << alert;
   EXPECT_NE(alert["process"]["cmdline"], "") << alert;

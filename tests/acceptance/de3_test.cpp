@@ -1,6 +1,6 @@
 // DE3: a reverse shell of the dup2 kind is one alert, whatever language or tool makes it; servers
 // that look alike are none.
-#include "tests/acceptance/acceptance_test.h"
+#include "tests/acceptance/shell_test.h"
 
 namespace picket::test {
 namespace {
@@ -58,6 +58,7 @@ const std::vector<Shell>& shells() {
 }
 
 constexpr int kFirstPort = 4401;
+constexpr std::string_view kHonestServers = "HonestServersStaySilent";
 
 std::vector<std::string> with_port(std::vector<std::string> command, int port) {
   for (std::string& word : command)
@@ -74,32 +75,26 @@ std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
   return result;
 }
 
-class DE3 : public AcceptanceTest {
+class DE3 : public ShellTest {
  protected:
   void SetUp() override {
     AcceptanceTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    deploy();
+    const bool honest =
+        testing::UnitTest::GetInstance()->current_test_info()->name() == kHonestServers;
+    deploy({.recording = recording_as(honest ? "honest_servers" : "reverse_shell")});
     if (HasFatalFailure()) return;
     container_ = make_container({.image = "tools"});
     ASSERT_TRUE(container_);
     ASSERT_EQ(run({"listener", std::to_string(kFirstPort), std::to_string(shells().size())}), 0);
   }
 
-  int run(std::vector<std::string> command) {
-    auto result = container_->run(command);
-    if (!result.ok()) ADD_FAILURE() << result.status();
-    if (result.ok() && result->exit_code != 0) ADD_FAILURE() << command[0] << ": " << result->out;
-    return result.ok() ? result->exit_code : -1;
+  void TearDown() override {
+    if (deployment_) {
+      EXPECT_TRUE(deployment().stop_agent().ok());  // which ends a recording well
+    }
+    AcceptanceTest::TearDown();
   }
-
-  // The shell answered: the attack worked, and was not merely attempted.
-  bool proof_came(int port) {
-    auto received = read_file(container_->written(fmt::format("/tmp/received.{}", port)));
-    return received.ok() && received->find("picket-42-proof") != std::string::npos;
-  }
-
-  std::unique_ptr<Container> container_;
 };
 
 TEST_F(DE3, EveryReverseShellIsOneAlert) {

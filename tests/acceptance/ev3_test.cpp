@@ -1,6 +1,6 @@
 // EV3: a plain container of a runtime, without Kubernetes: identity falls back to its name, labels
 // and cgroup, and the shipped rules apply.
-#include "tests/acceptance/acceptance_test.h"
+#include "tests/acceptance/pod_test.h"
 
 namespace picket::test {
 namespace {
@@ -33,6 +33,39 @@ TEST_F(AcceptanceTest, PlainContainerIsKnownByNameLabelsAndCgroup) {
   ASSERT_TRUE(shown.ok()) << shown.status();
   EXPECT_EQ(shown->exit_code, 0) << shown->err;
   EXPECT_THAT(shown->out, ::testing::HasSubstr("build-box"));
+}
+
+TEST_F(PodTest, PlainContainerOfContainerdIsKnownByNameLabelsAndCgroup) {
+  deploy_with_containerd();
+  if (HasFatalFailure()) return;
+  const std::string cgroup = plain_root() + "/build-box";
+  const absl::Status run = containerd().run_plain(
+      "build-box", cgroup, {{"team", "compilers"}, {"coder.owner", "ann"}},
+      {"/bin/sh", "-c",
+       "/opt/picket-test/listener 4400 1; /opt/picket-test/reverse_shell dup2 4400"});
+  ASSERT_TRUE(run.ok()) << run;
+  const auto alert = deployment().alerts().wait_for("the shell", [](const Alert& alert) {
+    return alert["rule"] == "reverse_shell" && alert["workspace"]["id"] == "build-box";
+  });
+  ASSERT_TRUE(alert.ok()) << alert.status();
+  const Alert& workspace = (*alert)["workspace"];
+  EXPECT_EQ(workspace["name"], "build-box");
+  EXPECT_EQ(workspace["container_id"], "build-box");
+  EXPECT_EQ(workspace["cgroup"], cgroup);
+  EXPECT_EQ(workspace["runtime"], "containerd");
+  EXPECT_EQ(workspace["image"], Containerd::kImage);
+  EXPECT_EQ(workspace["image_source"], "runtime");
+  EXPECT_EQ(workspace["image_digest"], containerd().image_digest());
+  EXPECT_EQ(workspace["labels"]["team"], "compilers");
+  EXPECT_EQ(workspace["owner"], "ann");
+  EXPECT_FALSE(workspace.contains("pod"));
+  EXPECT_FALSE(workspace.contains("incomplete"));
+
+  auto shown = deployment().picketctl({"workspace", "show", "build-box"});
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_THAT(shown->out, ::testing::AllOf(::testing::HasSubstr("team=compilers"),
+                                           ::testing::HasSubstr(Containerd::kImage),
+                                           ::testing::HasSubstr("ann")));
 }
 
 TEST_F(AcceptanceTest, ExecFromOutsideIsRecorded) {

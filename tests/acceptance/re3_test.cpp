@@ -1,6 +1,7 @@
 // RE3: an operator freezes a workspace, thaws it unharmed, kills it; each order is in the audit
 // log.
 #include <cstring>
+#include <fstream>
 
 #include "tests/acceptance/acceptance_test.h"
 #include "tests/support/stored.h"
@@ -10,14 +11,24 @@ namespace {
 
 constexpr size_t kProcesses = 2 + 1 + 20 + 20;  // init, ticker, and processes family 20
 
+bool has_v1_freezer() {
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);)
+    if (line.find(" cgroup ") != line.npos && line.find("freezer") != line.npos) return true;
+  return false;
+}
+
 class RE3 : public AcceptanceTest {
  protected:
   void SetUp() override {
     AcceptanceTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     deploy({.shipped_rules = false});
-    if (HasFatalFailure()) return;
-    container_ = make_container({.id = "re3-workspace"});
+    if (!HasFatalFailure()) make_workspace({.id = "re3-workspace"});
+  }
+
+  void make_workspace(ContainerOptions options) {
+    container_ = make_container(std::move(options));
     ASSERT_TRUE(container_);
     auto ticker = container_->launch({"processes", "ticker", "/tmp/count"});
     ASSERT_TRUE(ticker.ok()) << ticker.status();
@@ -83,6 +94,31 @@ TEST_F(RE3, FreezeStopsEveryTaskAndThawRestoresThem) {
   };
   EXPECT_THAT(*audit, ::testing::Contains(row("freeze", "an incident")));
   EXPECT_THAT(*audit, ::testing::Contains(row("thaw", "a false alarm")));
+}
+
+// A node with both hierarchies: the container's runtime works with v1.
+TEST_F(RE3, AContainerOfV1IsFrozenThawedAndKilled) {
+  if (!has_v1_freezer()) return;  // the other tests are all there is
+  container_.reset();
+  make_workspace({.id = "re3-v1", .v1 = true});
+  ASSERT_FALSE(HasFatalFailure());
+  const std::vector<uint32_t> before = container_->pids();
+  ProgramResult frozen = order("freeze", "an incident");
+  ASSERT_EQ(frozen.exit_code, 0) << frozen.err;
+  EXPECT_THAT(state_of_cgroup(), ::testing::HasSubstr("frozen 1"));
+  ASSERT_EQ(order("thaw", "a false alarm").exit_code, 0);
+  EXPECT_TRUE(grows());
+  EXPECT_EQ(container_->pids(), before);
+
+  // Paused by the runtime, in the v1 freezer: an operator's thaw and kill reach it there.
+  ASSERT_TRUE(container_->pause().ok());
+  EXPECT_THAT(state_of_cgroup(), ::testing::HasSubstr("frozen 0"));
+  ASSERT_EQ(order("thaw", "paused by mistake").exit_code, 0);
+  EXPECT_TRUE(grows());
+  ASSERT_TRUE(container_->pause().ok());
+  ASSERT_EQ(order("kill", "confirmed").exit_code, 0);
+  EXPECT_TRUE(container_->wait_for_end().ok());
+  EXPECT_THAT(state_of_cgroup(), ::testing::HasSubstr("populated 0"));
 }
 
 TEST_F(RE3, AnAgentThatStartsAnewTellsWhatIsFrozen) {

@@ -59,15 +59,16 @@ class STANDALONE : public AcceptanceTest {
         run_program({.argv = {"sh", "-c", "echo $$ >'" + procs + "' && exec /bin/true " + mark}});
     ASSERT_TRUE(ran.ok() && ran->exit_code == 0);
   }
-  // The command line of the next process that the test's rule found.
-  std::string next_mark() {
+  // The next process that the test's rule found.
+  nlohmann::json next_process() {
     const auto deadline = std::chrono::steady_clock::now() + kDeadline;
     while (auto line = findings_->next(deadline)) {
       const auto finding = nlohmann::json::parse(*line);
-      if (finding["rule"] == "test.mark") return finding["process"]["cmdline"].get<std::string>();
+      if (finding["rule"] == "test.mark") return finding["process"];
     }
-    return "nothing";
+    return {{"cmdline", "nothing"}};
   }
+  std::string next_mark() { return next_process()["cmdline"].get<std::string>(); }
 
   std::unique_ptr<Subprocess> agent_;
   std::unique_ptr<LineReader> findings_, log_;
@@ -78,6 +79,27 @@ TEST_F(STANDALONE, LeavesOutWhatTheConfigurationSays) {
   run_in("left-out", "mark-unseen");
   run_in("watched", "mark-seen");
   EXPECT_EQ(next_mark(), "/bin/true mark-seen");
+}
+
+TEST_F(STANDALONE, TellsWhichAgentDrivesAProcess) {
+  const std::string agent = sandbox().path("helper");
+  std::filesystem::copy_file("/bin/sh", agent);
+  ASSERT_TRUE(write_file(rules_file(), fmt::format("{}- lineage: helper\n  origin: ai_agent\n"
+                                                   "  programs: [{}]\n",
+                                                   kRule, agent))
+                  .ok());
+  start({"--config", sandbox().path("picketd.yaml")});
+  const std::string procs = sandbox().cgroup_folder() + "/watched/cgroup.procs";
+  // Forked twice, in a session of its own, after everybody above it has ended.
+  const auto ran = run_program(
+      {.argv = {"sh", "-c",
+                "echo $$ >'" + procs + "' && exec '" + agent +
+                    "' -c 'setsid sh -c \"(read end; /bin/true mark-daemon) & true\"'"}});
+  ASSERT_TRUE(ran.ok() && ran->exit_code == 0) << (ran.ok() ? ran->err : "");
+  const nlohmann::json process = next_process();
+  EXPECT_EQ(process["cmdline"], "/bin/true mark-daemon");
+  EXPECT_EQ(process["origin"], "ai_agent");
+  EXPECT_EQ(process["agent"], "helper");
 }
 
 TEST_F(STANDALONE, KeepsItsRulesWhenTheirFolderIsEmptied) {

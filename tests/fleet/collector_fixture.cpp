@@ -74,10 +74,13 @@ std::vector<std::string> CollectorTest::picketctl_command(
     const std::string& who, std::vector<std::string> arguments) const {
   const TlsFiles files = certificate(who);
   const std::filesystem::path context = folder_ / (who + ".yaml");
-  std::ofstream(context) << fmt::format(
+  // Renamed into place: one that was started before may still be reading it.
+  const std::filesystem::path draft = folder_ / (who + ".yaml.new");
+  std::ofstream(draft) << fmt::format(
       "collector: 127.0.0.1:{}\nca: {}\ncert: {}\nkey: {}\n"
       "server_id: spiffe://picket/collector/collector\n",
       last_port_, files.ca.string(), files.cert.string(), files.key.string());
+  std::filesystem::rename(draft, context);
   std::vector<std::string> command{PICKET_BINARY_DIR "/picketctl", "--context", context.string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;

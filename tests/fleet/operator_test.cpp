@@ -323,7 +323,8 @@ TEST_F(Operator, WatchLosesAndRepeatsNothingAtTheSeam) {
     ASSERT_TRUE(pipe.ok());
     auto program = Subprocess::start(
         {.argv = picketctl_command("vic", {"alerts", "watch", "--since", "3650d", "-o", "json"}),
-         .out = pipe->write.get()});
+         .out = pipe->write.get(),
+         .err = STDERR_FILENO});
     ASSERT_TRUE(program.ok()) << program.status();
     programs.push_back(*std::move(program));
     outputs.emplace_back(std::move(pipe->read));

@@ -25,6 +25,39 @@ constexpr std::string_view kSeeds[] = {
     "intersects (id)",
     "proc.name startswith b or proc.name startswith ba or proc.name = x or proc.name in (y) or "
     "workspace.label[k] exists",
+    "- rule: r\n  desc: d\n  condition: evt.type = execve\n  output: \"*%8proc.name "
+    "%toupper(proc.aname[2]) %container.info\"\n  priority: INFO\n  exceptions:\n    - name: e\n   "
+    "   "
+    "fields: [proc.name, proc.pname]\n      comps: [in, startswith anyof]\n      values:\n        "
+    "- "
+    "[[a, b], \"(c, d)\"]\n    - name: f\n      fields: proc.exepath\n      comps: pmatch\n      "
+    "values: "
+    "[/usr, l]\n- rule: r\n  append: true\n  condition: and not x\n  exceptions:\n    - name: f\n  "
+    "    "
+    "values: [/b]\n- rule: r\n  override: {condition: append, tags: replace}\n  condition: or "
+    "evt.num >= 0\n  tags: [t]\n- rule: r\n  enabled: false\n- list: l\n  items: [z]\n- list: l\n  "
+    "items: [y]\n  override: {items: append}\n",
+    "- required_plugin_versions:\n    - name: container\n      version: 0.4.0\n      alternatives: "
+    "[{name: x, version: 1.2.3}]\n- rule: k\n  source: k8s_audit\n  condition: ka.verb = x\n  "
+    "output: "
+    "o\n  priority: INFO\n- rule: s\n  skip-if-unknown-filter: true\n  warn_evttypes: false\n  "
+    "condition: no.field = 1 or m\n  output: o\n  priority: INFO\n- macro: m\n  condition: "
+    "no.other exists\n",
+    "- list: a\n  items: &a [b, c]\n- list: d\n  items: *a\n- macro: &m m\n  condition: &c "
+    "proc.name in "
+    "(a)\n- macro: n\n  condition: *c\n- rule: *m\n  condition: *c\n  output: *m\n  priority: "
+    "DEBUG\n",
+    "- list: a\n  items: [[[[[[[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]]]]]]\n- macro: m\n  condition: "
+    "((((((((((((not not not evt.num=0))))))))))))\n",
+    "- x: &a [l,l,l,l,l]\n  y: &b [*a,*a,*a,*a]\n  z: &c [*b,*b,*b,*b]\n- list: q\n  items: *c\n",
+    "tolower(proc.name) = val(proc.pname) and len(basename(proc.exepath)) > 3 and proc.cmdline "
+    "contains "
+    "allof (a, b) or proc.name != oneof (x, y) and proc.exepath iglob /U*/B and proc.name "
+    "bcontains 6173",
+    "proc.env[HOME] icontains x or container.mount.dest[/proc*] in (\"N/A\") or user.name != root "
+    "or "
+    "join(\",\", (proc.name)) = x or k8s.pod.label.app-name exists",
+    "proc.cmdline regex \"((a{100}){5}|b+)*[^c-z]{3,60}(?i:x)?\" or proc.name regex '(x+x+)+y'",
     "thread.cap_effective icontains sys_admin and proc.exec_in = true and "
     "container.image.repository endswith w",
 };

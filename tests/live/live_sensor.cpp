@@ -14,10 +14,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/patience.h"
+
 namespace picket::live {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{30};
+const std::chrono::seconds kDeadline{30 * test::patience()};
 
 bool write_text(const std::string& file, const std::string& text) {
   const int fd = open(file.c_str(), O_WRONLY | O_CLOEXEC);
@@ -128,6 +130,7 @@ CgroupTree LiveSensorTest::tree() const {
 }
 
 void LiveSensorTest::start(BpfSensorOptions options) {
+  options.lsm = with_lsm_;
   sensor_ = std::make_unique<BpfSensor>(std::move(options));
   const absl::Status status = sensor_->start();
   ASSERT_TRUE(status.ok()) << status;

@@ -106,6 +106,9 @@ class LiveSensorTest : public testing::Test {
   // ring.
   bool drain_until_exit(pid_t pid);
 
+  // To attach the LSM tier's hooks takes seconds on an emulated machine: whoever asks for what they
+  // tell sets this.
+  bool with_lsm_ = false;
   std::unique_ptr<BpfSensor> sensor_;
   RecordLog log_;
 

@@ -95,11 +95,11 @@ TEST_F(Process, ExecTellsCredentialsAndNamespaces) {
   const pk_exec* exec = exec_of(pid);
   ASSERT_NE(exec, nullptr);
   EXPECT_EQ(exec->ruid, 1001u);
-  EXPECT_EQ(exec->euid, 1001u);
-  EXPECT_EQ(exec->suid, 1001u);
-  EXPECT_EQ(exec->egid, 1003u);
   EXPECT_EQ(exec->header.uid, 1001u);
-  EXPECT_EQ(exec->cap_effective, 0u);
+  EXPECT_EQ(exec->suid, 1001u);
+  EXPECT_EQ(exec->header.gid, 1003u);
+  EXPECT_EQ(exec->header.uid, 1001u);
+  EXPECT_EQ(exec->header.cap_effective, 0u);
   struct stat mine {};
   stat("/proc/self/ns/mnt", &mine);
   EXPECT_EQ(exec->mnt_ns, mine.st_ino);

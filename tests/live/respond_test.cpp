@@ -13,11 +13,12 @@
 
 #include "agent/respond/system_responder.h"
 #include "live_sensor.h"
+#include "tests/support/patience.h"
 
 namespace picket::live {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{30};
+const std::chrono::seconds kDeadline{30 * test::patience()};
 
 class RespondLiveTest : public testing::Test {
  protected:
@@ -36,7 +37,9 @@ class RespondLiveTest : public testing::Test {
     workspace_.id = "respond";
     responder_ = std::make_unique<SystemResponder>(
         *cgroups_, clock_,
-        [this](uint64_t id) { return id == workspace_.cgroup_id ? std::optional(workspace_) : std::nullopt; },
+        [this](uint64_t id) {
+          return id == workspace_.cgroup_id ? std::optional(workspace_) : std::nullopt;
+        },
         SystemResponder::Options{.max_per_minute = 1000});
     shared_ = static_cast<std::atomic<uint64_t>*>(
         mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -55,11 +58,14 @@ class RespondLiveTest : public testing::Test {
   ProcessKey key(pid_t pid) const {
     const auto stat = cgroups_->stat(static_cast<uint32_t>(pid));
     return {static_cast<uint32_t>(pid),
-            stat ? stat->start_ticks * (1'000'000'000U / static_cast<uint64_t>(sysconf(_SC_CLK_TCK))) : 0};
+            stat
+                ? stat->start_ticks * (1'000'000'000U / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)))
+                : 0};
   }
   template <class Condition>
   static bool eventually(Condition condition) {
-    for (const auto end = std::chrono::steady_clock::now() + kDeadline; std::chrono::steady_clock::now() < end;) {
+    for (const auto end = std::chrono::steady_clock::now() + kDeadline;
+         std::chrono::steady_clock::now() < end;) {
       if (condition()) return true;
       std::this_thread::yield();
     }
@@ -141,7 +147,8 @@ TEST_F(RespondLiveTest, KillTakesTheSubtreeAndLeavesSiblings) {
 
 TEST_F(RespondLiveTest, AForkingSubtreeDoesNotEscape) {
   std::atomic<uint64_t>& forks = shared_[0];
-  // Each process forks one child and ends: the root is long gone when the chain's head runs. Bounded to 200 forks.
+  // Each process forks one child and ends: the root is long gone when the chain's head runs.
+  // Bounded to 200 forks.
   Child root = spawn_in(*cgroup_, [&] {
     while (forks.load() < 200) {
       if (fork() == 0) {

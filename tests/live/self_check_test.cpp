@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "tests/live/live_sensor.h"
+#include "tests/support/patience.h"
 
 namespace picket::live {
 namespace {
@@ -16,6 +17,7 @@ using State = CoverageLine::State;
 
 class SelfCheck : public LiveSensorTest {
  protected:
+  SelfCheck() { with_lsm_ = true; }
   State state_of(std::string_view event) const {
     for (const CoverageLine& line : sensor_->coverage().lines)
       if (line.event == event) return line.state;
@@ -29,10 +31,14 @@ TEST_F(SelfCheck, EveryCoreEventComesBackAndNothingOfItIsPassedOn) {
   Child child = spawn_in(*box, [] { return 0; });
   const pid_t pid = child.pid();
   child.wait();
-  const SelfCheckResult result = self_check(*sensor_, log_, std::chrono::seconds(30));
+  const SelfCheckResult result =
+      self_check(*sensor_, log_, std::chrono::seconds(30 * test::patience()));
   EXPECT_EQ(result.missing, std::vector<std::string>{});
-  for (const CoverageLine& line : sensor_->coverage().lines)
-    EXPECT_EQ(line.state, State::attached) << line.hook;
+  for (const CoverageLine& line : sensor_->coverage().lines) {
+    if (!line.hook.starts_with("lsm/")) {  // those only some kernels take
+      EXPECT_EQ(line.state, State::attached) << line.hook;
+    }
+  }
   EXPECT_TRUE(drain_until_exit(pid)) << "what happens meanwhile elsewhere is passed on";
   const std::string scratch = "/picket-self-check-" + std::to_string(getpid());
   for (const auto& record : log_.foreign()) {
@@ -53,7 +59,8 @@ TEST_F(SelfCheck, RemovesWhatAKilledAgentLeftOfItsCheck) {
   const TestCgroup left(tree(), name), below(tree(), name + "/below");
   Child still_there = spawn_in(left, [] { return pause(); });
   const TestCgroup of_a_living_one(tree(), "/picket-self-check-" + std::to_string(getppid()));
-  const SelfCheckResult result = self_check(*sensor_, log_, std::chrono::seconds(30));
+  const SelfCheckResult result =
+      self_check(*sensor_, log_, std::chrono::seconds(30 * test::patience()));
   EXPECT_EQ(result.missing, std::vector<std::string>{});
   EXPECT_FALSE(std::filesystem::exists(left.directory()));
   EXPECT_TRUE(std::filesystem::exists(of_a_living_one.directory()));

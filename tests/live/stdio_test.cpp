@@ -140,9 +140,9 @@ TEST_F(Stdio, WithoutCompatCallsCoverageNamesTheHole) {
   ASSERT_NE(find("tp_btf/sys_exit"), lines.end());
   EXPECT_EQ(find("tp_btf/sys_exit")->state, CoverageLine::State::off);
   EXPECT_NE(find("tp_btf/sys_exit")->effect.find("32-bit"), std::string::npos);
-  ASSERT_NE(find("tp/syscalls/sys_exit_dup2"), lines.end());
-  if (find("tp/syscalls/sys_exit_dup2")->state == CoverageLine::State::refused)
-    GTEST_SKIP() << "no tracefs here: " << find("tp/syscalls/sys_exit_dup2")->reason;
+  ASSERT_NE(find("tp/syscalls/sys_exit_*"), lines.end());
+  if (find("tp/syscalls/sys_exit_*")->state == CoverageLine::State::refused)
+    GTEST_SKIP() << "no tracefs here: " << find("tp/syscalls/sys_exit_*")->reason;
 
   const auto box = workspace();
   const Listener listener;

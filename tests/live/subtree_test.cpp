@@ -16,6 +16,7 @@
 #include "agent/app/pipeline.h"
 #include "agent/respond/system_responder.h"
 #include "live_sensor.h"
+#include "tests/support/patience.h"
 #include "tests/unit/rule_fixture.h"
 
 namespace picket::live {
@@ -24,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
-constexpr std::chrono::seconds kDeadline{30};
+const std::chrono::seconds kDeadline{30 * test::patience()};
 
 struct NoOutlet final : Outlet {
   void publish(v1::Envelope, Priority) override {}
@@ -90,8 +91,9 @@ class SubtreeTest : public LiveSensorTest {
     return responder.carry_out(verdict);
   }
   AskFamily pipelines_family() {
-    return
-        [this](const Target& target) { return pipeline_->ask_family(target, milliseconds(5000)); };
+    return [this](const Target& target) {
+      return pipeline_->ask_family(target, milliseconds(5000 * test::patience()));
+    };
   }
   // As the records name it; the start that /proc shows is rounded.
   ProcessKey key(pid_t pid) {
@@ -196,6 +198,7 @@ TEST_F(SubtreeTest, ADoubleForkedDescendantOfAnEndedRootDies) {
   EXPECT_NE(known.start_ns, 0U);
   const pid_t pid = root.pid();
   root.wait();
+  ASSERT_TRUE(eventually([&] { return living().size() == 2; })) << "its child never ended";
   const Response response = kill_subtree_of(pid, pipelines_family());
   EXPECT_TRUE(response.status.ok()) << response.status;
   EXPECT_EQ(response.detail, "killed 1 processes");

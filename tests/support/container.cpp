@@ -38,19 +38,65 @@ std::string random_id() {
   return id;
 }
 
+// CAP_CHOWN to CAP_CHECKPOINT_RESTORE.
+constexpr const char* kPrivilegedToo[] = {"CAP_DAC_READ_SEARCH",
+                                          "CAP_LINUX_IMMUTABLE",
+                                          "CAP_NET_BROADCAST",
+                                          "CAP_NET_ADMIN",
+                                          "CAP_IPC_LOCK",
+                                          "CAP_IPC_OWNER",
+                                          "CAP_SYS_MODULE",
+                                          "CAP_SYS_RAWIO",
+                                          "CAP_SYS_PTRACE",
+                                          "CAP_SYS_PACCT",
+                                          "CAP_SYS_ADMIN",
+                                          "CAP_SYS_BOOT",
+                                          "CAP_SYS_NICE",
+                                          "CAP_SYS_TIME",
+                                          "CAP_SYS_TTY_CONFIG",
+                                          "CAP_LEASE",
+                                          "CAP_AUDIT_CONTROL",
+                                          "CAP_MAC_OVERRIDE",
+                                          "CAP_MAC_ADMIN",
+                                          "CAP_SYSLOG",
+                                          "CAP_WAKE_ALARM",
+                                          "CAP_BLOCK_SUSPEND",
+                                          "CAP_AUDIT_READ",
+                                          "CAP_PERFMON",
+                                          "CAP_BPF",
+                                          "CAP_CHECKPOINT_RESTORE"};
+
 json mount_row(const char* target, const char* type, std::vector<std::string> options) {
   return {{"destination", target}, {"type", type}, {"source", type}, {"options", options}};
+}
+
+json bind_row(const std::string& place, const char* access) {
+  return {
+      {"destination", place}, {"type", "bind"}, {"source", place}, {"options", {"rbind", access}}};
+}
+
+void make_privileged(json& config) {
+  json& capabilities = config["process"]["capabilities"];
+  for (auto& [name, set] : capabilities.items())
+    for (const char* more : kPrivilegedToo) set.push_back(more);
+  for (json& row : config["mounts"])
+    for (json& option : row["options"])
+      if (option == "ro") option = "rw";
+  config["linux"]["maskedPaths"] = json::array();
+  config["linux"]["readonlyPaths"] = json::array();
+  config["linux"]["resources"]["devices"] = {{{"allow", true}, {"access", "rwm"}}};
 }
 
 json config_of(const ContainerOptions& options, const std::string& rootfs,
                const std::string& cgroup) {
   json namespaces = json::array();
   for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup"})
-    namespaces.push_back({{"type", type}});
+    if (!options.host_pids || std::string_view(type) != "pid")
+      namespaces.push_back({{"type", type}});
   json capabilities(kCapabilities);
   json annotations = json::object();
   for (const auto& [name, value] : options.annotations) annotations[name] = value;
-  return {
+  json config = {
       {"ociVersion", "1.0.2"},
       {"hostname", options.id.substr(0, 12)},
       {"annotations", annotations},
@@ -81,6 +127,11 @@ json config_of(const ContainerOptions& options, const std::string& rootfs,
         {"maskedPaths", {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"}},
         {"readonlyPaths",
          {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
+  if (options.privileged) make_privileged(config);
+  for (const std::string& place : options.binds) config["mounts"].push_back(bind_row(place, "ro"));
+  for (const std::string& place : options.writable_binds)
+    config["mounts"].push_back(bind_row(place, "rw"));
+  return config;
 }
 
 // In a child of its own: the network namespace of the caller must stay what it is.
@@ -169,7 +220,7 @@ absl::Status Container::runc_create() {
   create.in = in->read.get();
   create.out = out->write.get();
   create.err = complaints.get();
-  create.cgroup2_view = true;
+  create.cgroup2_view = !options_.v1;
   create.overlay = {
       fmt::format("lowerdir={},upperdir={}/upper,workdir={}/work", *image, folder_, folder_),
       rootfs()};
@@ -199,11 +250,19 @@ absl::Status Container::bring_loopback_up() const {
 }
 
 absl::Status Container::start() {
-  auto started = run_program({.argv = runc({"start", id()}), .cgroup2_view = true});
+  auto started = run_program({.argv = runc({"start", id()}), .cgroup2_view = !options_.v1});
   if (!started.ok()) return started.status();
   if (started->exit_code != 0)
     return absl::InternalError(
         fmt::format("runc start {}: {}{}", id(), started->err, complaint_of_runc()));
+  return absl::OkStatus();
+}
+
+absl::Status Container::pause() {
+  auto paused = run_program({.argv = runc({"pause", id()}), .cgroup2_view = !options_.v1});
+  if (!paused.ok()) return paused.status();
+  if (paused->exit_code != 0)
+    return absl::InternalError(fmt::format("runc pause {}: {}", id(), paused->err));
   return absl::OkStatus();
 }
 
@@ -232,7 +291,12 @@ absl::StatusOr<Container::Job> Container::launch(const std::vector<std::string>&
   auto vpid = await(job.number, "started");
   if (!vpid.ok()) return vpid.status();
   job.vpid = static_cast<uint32_t>(*vpid);
-  job.pid = pid_of(job.vpid);
+  job.pid = pid_of(job.vpid);  // it waits: a short job might else be over by now
+  const uint32_t go = 0;
+  if (write(orders_.get(), &go, sizeof go) != sizeof go)
+    return absl::InternalError(fmt::format("let {} run in container {}", argv[0], id()));
+  if (job.pid == 0)
+    return absl::NotFoundError(fmt::format("find job {} of container {}", job.number, id()));
   return job;
 }
 
@@ -272,7 +336,7 @@ absl::StatusOr<ProgramResult> Container::run(const std::vector<std::string>& arg
 
 absl::StatusOr<ProgramResult> Container::exec(std::vector<std::string> argv) {
   argv.insert(argv.begin(), {"exec", id()});
-  return run_program({.argv = runc(std::move(argv)), .cgroup2_view = true});
+  return run_program({.argv = runc(std::move(argv)), .cgroup2_view = !options_.v1});
 }
 
 absl::StatusOr<uint32_t> Container::exec_detached(std::vector<std::string> argv) {
@@ -280,7 +344,7 @@ absl::StatusOr<uint32_t> Container::exec_detached(std::vector<std::string> argv)
   argv.insert(argv.begin(), {"exec", "--detach", "--pid-file", pid_file, id()});
   // No pipes: the program would hold them open after runc has ended.
   auto runc_exec = Subprocess::start(
-      {.argv = runc(std::move(argv)), .cgroup2_view = true, .dies_with_us = false});
+      {.argv = runc(std::move(argv)), .cgroup2_view = !options_.v1, .dies_with_us = false});
   if (!runc_exec.ok()) return runc_exec.status();
   auto code = (*runc_exec)->wait();
   if (!code.ok()) return code.status();
@@ -292,10 +356,16 @@ absl::StatusOr<uint32_t> Container::exec_detached(std::vector<std::string> argv)
 }
 
 std::vector<uint32_t> Container::pids() const {
-  std::vector<uint32_t> found;
-  std::ifstream list(cgroup_folder() + "/cgroup.procs");
-  for (uint32_t pid; list >> pid;) found.push_back(pid);
-  return found;
+  std::vector<uint32_t> pids;
+  std::error_code ignored;
+  std::vector<fs::path> folders = {cgroup_folder()};  // and what was made below by its processes
+  for (const auto& entry : fs::recursive_directory_iterator(folders[0], ignored))
+    if (entry.is_directory(ignored)) folders.push_back(entry.path());
+  for (const fs::path& folder : folders) {
+    std::ifstream list(folder / "cgroup.procs");
+    for (uint32_t pid; list >> pid;) pids.push_back(pid);
+  }
+  return pids;
 }
 
 absl::Status Container::remove() {

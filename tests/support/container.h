@@ -19,6 +19,15 @@ struct ContainerOptions {
   std::string id = {};            // empty: 64 random hex digits, as container runtimes choose them
   std::string image = "busybox";  // or "tools": packaging/dev/image
   std::map<std::string, std::string> annotations = {};
+  // In the v1 hierarchies too, as where a node has both. Otherwise runc sees cgroup v2 only.
+  bool v1 = false;
+  // Every capability of this machine's root but CAP_SYS_RESOURCE, all devices, nothing masked, and
+  // a cgroup file system to write to: what another runtime needs inside.
+  bool privileged = false;
+  std::vector<std::string> binds = {};  // files and folders of the machine, read-only, same place
+  std::vector<std::string> writable_binds = {};
+  // Without a pid namespace of its own: it sees the machine's numbers.
+  bool host_pids = false;
   // The first process. Empty: the init of the tests, which run() and launch() need.
   std::vector<std::string> command = {};
 };
@@ -55,6 +64,8 @@ class Container {
   // Through `runc exec`: the process comes from outside.
   absl::StatusOr<ProgramResult> exec(std::vector<std::string> argv);
   absl::StatusOr<uint32_t> exec_detached(std::vector<std::string> argv);
+
+  absl::Status pause();  // by runc: on v1 by its freezer, of which v2 does not know
 
   absl::Status remove();  // what the destructor does, with its outcome
 

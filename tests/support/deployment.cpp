@@ -14,6 +14,10 @@ namespace {
 constexpr char kPkiTool[] = PICKET_SOURCE_DIR "/packaging/pki/picket-pki";
 constexpr char kShippedRules[] = PICKET_SOURCE_DIR "/rules";
 
+constexpr char kHideTracefs[] =
+    "for folder in tracing debug; do mount -t tmpfs none /sys/kernel/$folder || exit; done; "
+    "exec \"$@\"";
+
 std::string program(const char* name) { return fmt::format("{}/{}", PICKET_BINARY_DIR, name); }
 
 std::string last_lines(const std::string& path) {
@@ -74,6 +78,7 @@ absl::Status Deployment::write_configurations() {
   context_file_ = sandbox_.path("context.yaml");
   std::string rules;
   if (options_.shipped_rules) rules += fmt::format("  - {}\n", kShippedRules);
+  for (const std::string& path : options_.rule_paths) rules += fmt::format("  - {}\n", path);
   if (!options_.rules.empty()) {
     std::error_code error;
     std::filesystem::create_directory(sandbox_.path("rules"), error);
@@ -88,10 +93,12 @@ absl::Status Deployment::write_configurations() {
                   "collector: {{address: '127.0.0.1:{}', ca: pki/ca.crt, cert: pki/node-a.crt,\n"
                   "            key: pki/node-a.key, server_id: '{}'}}\n"
                   "http: 127.0.0.1:{}\n"
-                  "workspaces: {{cgroup_roots: ['{}'], runc_roots: [runc]}}\n"
+                  "workspaces: {{cgroup_roots: ['{}'], runc_roots: [runc]{}}}\n"
                   "respond: {{enabled: true, dry_run: {}, max_per_minute: {}}}\n{}",
-                  rules, uplink_port_, kServer, ports_.agent_http, sandbox_.cgroup(),
-                  !options_.respond, options_.max_actions_per_minute, options_.agent_settings));
+                  rules, uplink_port_, kServer, ports_.agent_http,
+                  options_.cgroup_root.empty() ? sandbox_.cgroup() : options_.cgroup_root,
+                  options_.workspaces.empty() ? "" : ", " + options_.workspaces, !options_.respond,
+                  options_.max_actions_per_minute, options_.agent_settings));
   if (!written.ok()) return written;
   written = write_file(
       collector_file_,
@@ -170,7 +177,10 @@ absl::Status Deployment::point_agent_at(uint16_t port) {
 }
 
 absl::Status Deployment::launch_agent() {
-  std::vector<std::string> argv = {program("picketd"), "--config", agent_file_};
+  std::vector<std::string> argv;
+  if (options_.without_tracefs)
+    argv = {"unshare", "--mount", "--propagation", "private", "sh", "-c", kHideTracefs, "sh"};
+  argv.insert(argv.end(), {program("picketd"), "--config", agent_file_});
   if (!options_.recording.empty()) argv.insert(argv.end(), {"--record", options_.recording});
   auto daemon = launch(std::move(argv), agent_log());
   if (!daemon.ok()) return daemon.status();

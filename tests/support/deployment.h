@@ -17,10 +17,17 @@ namespace picket::test {
 struct DeploymentOptions {
   std::string rules = {};  // the test's own, besides the shipped ones
   bool shipped_rules = true;
+  std::vector<std::string> rule_paths = {};  // files and folders that are read before `rules`
   bool respond = false;        // carry out what rules ask for; commands are carried out either way
   std::string recording = {};  // of the agent's records; empty: none
   uint64_t max_actions_per_minute = 30;
+  // Below it, every direct child is a workspace; empty: the sandbox's cgroup.
+  std::string cgroup_root = {};
+  std::string workspaces = {};      // further settings of that section: "key: value, key: value"
   std::string agent_settings = {};  // further lines of the agent's configuration
+  // The agent's mount namespace has no tracefs, as a container's without that mount: the kernel
+  // then refuses every hook on the tracepoint of a single system call.
+  bool without_tracefs = false;
 };
 
 class Deployment {

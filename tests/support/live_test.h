@@ -15,7 +15,7 @@ namespace picket::test {
 class LiveTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (std::string why = missing_for_live_tests(); !why.empty()) {
+    if (std::string why = missing(); !why.empty()) {
       const char* ci = std::getenv("CI");
       if (ci != nullptr && std::string_view(ci) == "true") FAIL() << "must run here, but: " << why;
       GTEST_SKIP() << why;
@@ -24,6 +24,9 @@ class LiveTest : public ::testing::Test {
     ASSERT_TRUE(made.ok()) << made.status();
     sandbox_ = *std::move(made);
   }
+
+  // Why the test cannot run here; empty: it can.
+  virtual std::string missing() const { return missing_for_live_tests(); }
 
   Sandbox& sandbox() { return *sandbox_; }
 

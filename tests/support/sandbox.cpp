@@ -91,11 +91,34 @@ absl::Status wait_until_empty(const std::string& folder) {
   return absl::DeadlineExceededError(fmt::format("empty the cgroup {}", folder));
 }
 
-bool in_path(std::string_view program) {
-  std::istringstream folders(getenv("PATH") ? getenv("PATH") : "");
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (access(fmt::format("{}/{}", folder, program).c_str(), X_OK) == 0) return true;
-  return false;
+std::vector<std::string> v1_mounts() {
+  std::vector<std::string> found;
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string device, target, type, rest; mounts >> device >> target >> type;) {
+    std::getline(mounts, rest);
+    if (type == "cgroup") found.push_back(target);
+  }
+  return found;
+}
+
+// The folder itself and all below it, children first.
+std::vector<fs::path> cgroups_of(const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return {};
+  std::vector<fs::path> all = {folder};
+  for (const auto& entry : fs::recursive_directory_iterator(folder, error))
+    if (entry.is_directory(error)) all.push_back(entry.path());
+  std::sort(all.rbegin(), all.rend());
+  return all;
+}
+
+// What a runtime made beside it where it knows v1 hierarchies. Of a freezer it is thawed first:
+// nobody ends in one that is frozen.
+template <class Do>
+void for_v1_twins(const std::string& folder, Do act) {
+  for (const std::string& mount : v1_mounts())
+    for (const fs::path& path : cgroups_of(mount + folder.substr(cgroup2_mount().size())))
+      act(path);
 }
 
 }  // namespace
@@ -113,19 +136,22 @@ const std::string& cgroup2_mount() {
 }
 
 absl::Status remove_cgroup(const std::string& folder) {
-  if (!fs::exists(folder)) return absl::OkStatus();
-  std::vector<fs::path> all = {folder};
-  std::error_code error;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, error))
-    if (entry.is_directory(error)) all.push_back(entry.path());
+  const std::vector<fs::path> all = cgroups_of(folder);
+  if (all.empty()) return absl::OkStatus();
   for (const fs::path& path : all) (void)write_file(path / "cgroup.freeze", "0");
+  for_v1_twins(folder, [](const fs::path& path) {
+    if (fs::exists(path / "freezer.state")) (void)write_file(path / "freezer.state", "THAWED");
+  });
   if (absl::Status killed = write_file(folder + "/cgroup.kill", "1"); !killed.ok()) return killed;
   if (absl::Status empty = wait_until_empty(folder); !empty.ok()) return empty;
-  std::sort(all.rbegin(), all.rend());  // children first
-  for (const fs::path& path : all)
+  absl::Status status;
+  const auto remove = [&](const fs::path& path) {
     if (rmdir(path.c_str()) != 0 && errno != ENOENT)
-      return absl::InternalError(fmt::format("remove the cgroup {}", path.string()));
-  return absl::OkStatus();
+      status.Update(absl::InternalError(fmt::format("remove the cgroup {}", path.string())));
+  };
+  for (const fs::path& path : all) remove(path);
+  for_v1_twins(folder, remove);
+  return status;
 }
 
 void remove_leftovers() {
@@ -133,12 +159,19 @@ void remove_leftovers() {
   for_leftovers(fs::temp_directory_path(), [](const fs::path& path) { remove_folder(path); });
 }
 
+bool is_installed(std::string_view program) {
+  std::istringstream folders(getenv("PATH") ? getenv("PATH") : "");
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (access(fmt::format("{}/{}", folder, program).c_str(), X_OK) == 0) return true;
+  return false;
+}
+
 std::string missing_for_live_tests() {
   if (geteuid() != 0) return "not root";
   if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) return "the kernel has no BTF";
   if (cgroup2_mount().empty()) return "cgroup v2 is not mounted";
   for (const char* program : {"runc", "busybox"})
-    if (!in_path(program)) return fmt::format("{} is not installed", program);
+    if (!is_installed(program)) return fmt::format("{} is not installed", program);
   return {};
 }
 

@@ -40,6 +40,8 @@ absl::Status remove_cgroup(const std::string& folder);
 // What tests left behind whose process is gone.
 void remove_leftovers();
 
+bool is_installed(std::string_view program);
+
 // Why tests with containers and probes cannot run here; empty: they can.
 std::string missing_for_live_tests();
 

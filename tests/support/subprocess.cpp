@@ -41,16 +41,18 @@ int milliseconds_until(steady_clock::time_point deadline) {
   _exit(126);
 }
 
-void enter_cgroup2_view(const std::optional<Command::Overlay>& overlay) {
+void show_only_cgroup2() {
+  struct statfs fs {};
+  if (statfs(kCgroupMount, &fs) == 0 && fs.f_type == kCgroup2Magic) return;
+  if (umount2(kCgroupMount, MNT_DETACH) != 0) die_in_child("cannot unmount /sys/fs/cgroup");
+  if (mount("none", kCgroupMount, "cgroup2", 0, nullptr) != 0) die_in_child("cannot mount cgroup2");
+}
+
+void enter_own_mounts(bool cgroup2_view, const std::optional<Command::Overlay>& overlay) {
   if (unshare(CLONE_NEWNS) != 0) die_in_child("unshare of the mount namespace failed");
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
     die_in_child("cannot cut mount propagation");
-  struct statfs fs {};
-  if (statfs(kCgroupMount, &fs) != 0 || fs.f_type != kCgroup2Magic) {
-    if (umount2(kCgroupMount, MNT_DETACH) != 0) die_in_child("cannot unmount /sys/fs/cgroup");
-    if (mount("none", kCgroupMount, "cgroup2", 0, nullptr) != 0)
-      die_in_child("cannot mount cgroup2");
-  }
+  if (cgroup2_view) show_only_cgroup2();
   if (overlay &&
       mount("overlay", overlay->target.c_str(), "overlay", 0, overlay->options.c_str()) != 0)
     die_in_child("cannot mount the overlay of the root file system");
@@ -77,7 +79,8 @@ void place_fd(int fd, int target) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(126);  // it died before the line above
   }
-  if (command.cgroup2_view) enter_cgroup2_view(command.overlay);
+  if (command.cgroup2_view || command.overlay)
+    enter_own_mounts(command.cgroup2_view, command.overlay);
   execvp(argv[0], argv);
   die_in_child("cannot execute the program");
 }

@@ -15,12 +15,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tests/support/patience.h"
 
 namespace picket::test {
 
 // No step of a test takes this long on a machine that works; what waits for an event gives up after
 // it.
-inline constexpr std::chrono::seconds kDeadline{60};
+inline const std::chrono::seconds kDeadline{60 * patience()};
 
 // A file descriptor with an owner.
 class Fd {
@@ -51,7 +52,7 @@ struct Command {
   // Runs it in a mount namespace of its own in which /sys/fs/cgroup is cgroup v2 and nothing else,
   // so that a container runtime behaves as on a pure v2 machine and touches no v1 hierarchy.
   bool cgroup2_view = false;
-  // Mounted in that namespace before the program starts; gone with its last process.
+  // Mounted in a mount namespace of its own before the program starts; gone with its last process.
   struct Overlay {
     std::string options, target;
   };

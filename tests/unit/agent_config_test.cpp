@@ -61,6 +61,42 @@ TEST_F(AgentConfigTest, LeavesCgroupsOut) {
   EXPECT_FALSE(load("workspaces: {exclude: /a}\n").ok());
 }
 
+TEST_F(AgentConfigTest, KeysOfLabelsSayWhoseAWorkspaceIs) {
+  const auto usual = load("spool_bytes: 1048576\n");
+  ASSERT_TRUE(usual.ok()) << usual.status();
+  EXPECT_EQ(usual->cri_socket, "");
+  EXPECT_EQ(usual->ownership.owner.front(), "picket/owner");
+  const auto own = load(
+      "identity:\n  cri_socket: /run/k3s/containerd/containerd.sock\n  cri_timeout_ms: 500\n"
+      "  owner: [example.com/owner]\n  pull_request: [example.com/pr, ci/pr]\n");
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(own->cri_socket, "/run/k3s/containerd/containerd.sock");
+  EXPECT_EQ(own->cri_timeout_ms, 500u);
+  EXPECT_THAT(own->ownership.owner, ElementsAre("example.com/owner"));
+  EXPECT_THAT(own->ownership.pull_request, ElementsAre("example.com/pr", "ci/pr"));
+  EXPECT_EQ(own->ownership.template_name, OwnershipKeys().template_name);
+  EXPECT_TRUE(load("identity: {cri_socket: none}\n").ok());
+}
+
+TEST_F(AgentConfigTest, RefusesKeysThatNoLabelCanHave) {
+  EXPECT_THAT(std::string(load("identity: {owner: [a, 'b c']}\n").status().message()),
+              HasSubstr("a.yaml:1:19: identity.owner: \"b c\" is no key of a label"));
+  EXPECT_FALSE(load("identity: {owner: [a=b]}\n").ok());
+  EXPECT_FALSE(load("identity: {owner: ['']}\n").ok());
+  EXPECT_THAT(std::string(load("identity: {cri_socket: run/x.sock}\n").status().message()),
+              HasSubstr("identity.cri_socket: \"run/x.sock\" is no absolute path"));
+  EXPECT_THAT(std::string(load("identity: {owners: [a]}\n").status().message()),
+              HasSubstr("unknown key \"owners\"; expected one of: cri_socket, "));
+}
+
+TEST_F(AgentConfigTest, LabelsSelectTheRestrictedProfile) {
+  const auto own = load("identity: {restricted: [ci/fork, ci/trust=fork]}\n");
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_THAT(own->ownership.restricted, ElementsAre("ci/fork", "ci/trust=fork"));
+  EXPECT_THAT(std::string(load("identity: {restricted: [=fork]}\n").status().message()),
+              HasSubstr("identity.restricted: \"=fork\" selects nothing"));
+}
+
 TEST_F(AgentConfigTest, AnAgentNeedsARule) {
   write_rules("- macro: shells\n  condition: proc.name = bash\n");
   EXPECT_EQ(rules_problem(), "load rules: no rule in " + (folder_ / "r.yaml").string());

@@ -41,9 +41,48 @@ TEST_F(AlertJson, HasWhatTheInterfacePromises) {
   EXPECT_EQ(object["process"]["pid"], 42);
   EXPECT_EQ(object["process"]["start_ns"], 99);
   EXPECT_EQ(object["process"]["cwd"], "/work");
+  EXPECT_FALSE(object["process"].contains("agent"));
   EXPECT_EQ(object["lineage"][0]["cmdline"], "init");
   EXPECT_EQ(object["count"], 3);
   EXPECT_EQ(object["last"], "2025-11-25T20:29:12.123456792Z");
+}
+
+TEST_F(AlertJson, TellsWhoDrivesTheProcess) {
+  v1::Alert alert = make_alert("a1");
+  alert.mutable_process()->set_origin("build");
+  alert.mutable_process()->set_agent("claude-code");
+  alert.mutable_lineage(0)->set_origin("ai_agent");
+  const nlohmann::json object = checked(alert);
+  EXPECT_EQ(object["process"]["origin"], "build");
+  EXPECT_EQ(object["process"]["agent"], "claude-code");
+  EXPECT_EQ(object["lineage"][0]["origin"], "ai_agent");
+}
+
+TEST_F(AlertJson, TellsThePodAndWhoseItIs) {
+  v1::Alert alert = make_alert("a1");
+  v1::Workspace& workspace = *alert.mutable_workspace();
+  EXPECT_FALSE(checked(alert)["workspace"].contains("pod"));
+  EXPECT_FALSE(checked(alert)["workspace"].contains("incomplete"));
+  workspace.mutable_pod()->set_name("ws-1");
+  workspace.mutable_pod()->set_namespace_("team");
+  (*workspace.mutable_pod()->mutable_labels())["tier"] = "dev";
+  workspace.set_image_digest("sha256:12");
+  workspace.set_image_source("runtime");
+  workspace.set_owner("ann");
+  workspace.set_template_("cpp");
+  workspace.set_repository("git.example/front");
+  workspace.set_pull_request("7");
+  workspace.set_incomplete("nobody answers");
+  const nlohmann::json object = checked(alert)["workspace"];
+  EXPECT_EQ(object["pod"]["name"], "ws-1");
+  EXPECT_EQ(object["pod"]["namespace"], "team");
+  EXPECT_EQ(object["pod"]["labels"]["tier"], "dev");
+  EXPECT_EQ(object["image_digest"], "sha256:12");
+  EXPECT_EQ(object["owner"], "ann");
+  EXPECT_EQ(object["template"], "cpp");
+  EXPECT_EQ(object["repository"], "git.example/front");
+  EXPECT_EQ(object["pull_request"], "7");
+  EXPECT_EQ(object["incomplete"], "nobody answers");
 }
 
 TEST_F(AlertJson, SparseAlertsKeepTheForm) {

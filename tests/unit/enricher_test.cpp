@@ -152,6 +152,34 @@ TEST_F(EnricherTest, AFailureIsReportedAndTheEventsGoOnUnderTheirPath) {
   EXPECT_EQ(failures_.size(), 1u);
 }
 
+TEST_F(EnricherTest, WhatAnIdentityLacksIsReportedOnceAndAskedForAgain) {
+  give(test::exec({.time_ns = kSecond, .key = shell_}, {1, 1}, "/bin/bash"));
+  Workspace part;
+  part.id = part.name = "one";
+  part.image = "debian:12";
+  part.incomplete = "nobody answers at /run/x.sock";
+  enricher_.on_identity(7, part, *this);
+  EXPECT_THAT(failures_, ElementsAre("one: nobody answers at /run/x.sock"));
+  ASSERT_EQ(seen_.size(), 1u);  // it goes on, under the name that is known
+  EXPECT_EQ(seen_[0].workspace, "one");
+  EXPECT_TRUE(seen_[0].resolved);
+  give(test::connect({.time_ns = 2 * kSecond, .key = shell_}));
+  EXPECT_EQ(requests_.size(), 1u);
+  give(test::connect({.time_ns = 40 * kSecond, .key = shell_}));
+  ASSERT_EQ(requests_.size(), 2u);
+  enricher_.on_identity(7, part, *this);
+  EXPECT_EQ(failures_.size(), 1u);
+  give(test::connect({.time_ns = 80 * kSecond, .key = shell_}));
+  ASSERT_EQ(requests_.size(), 3u);
+  identify(7, "whole");
+  give(test::connect({.time_ns = 160 * kSecond, .key = shell_}));
+  EXPECT_EQ(seen_.back().workspace, "whole");
+  EXPECT_EQ(requests_.size(), 3u);
+  EXPECT_EQ(failures_.size(), 1u);
+  EXPECT_EQ(enricher_.stats().incomplete, 1u);
+  EXPECT_EQ(enricher_.stats().resolved_late, 1u);
+}
+
 TEST_F(EnricherTest, AnIdentityThatDoesNotComeIsGivenUpByEventTime) {
   give(test::exec({.time_ns = kSecond, .key = shell_}, {1, 1}, "/bin/bash"));
   give(

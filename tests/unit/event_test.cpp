@@ -236,7 +236,7 @@ TEST(RecordBuilder, LaterValueReplacesTheEarlier) {
   EXPECT_EQ(std::get<int64_t>(read(*event, "argc")), 2);
   EXPECT_EQ(event->header().flags, PK_TRUNCATED);
   EXPECT_EQ(event->header().uid, UINT32_MAX);
-  EXPECT_EQ(event->as<pk_exec>()->cap_effective, 0x1ffffffffffu);
+  EXPECT_EQ(event->header().cap_effective, 0x1ffffffffffu);
 }
 
 TEST(Json, HasTheSchemasNamesAndLeavesMissingValuesOut) {

@@ -82,6 +82,8 @@ class PipelineTest : public ::testing::Test {
       verdicts_.push_back(std::move(verdict));
       return true;
     };
+    parts.is_own = [](std::string_view cgroup) { return cgroup.starts_with("/own/"); };
+    parts.record = [this](std::span<const std::byte>) { ++recorded_; };
     parts.identify = [this](uint64_t cgroup, std::string, uint32_t) { asked_.push_back(cgroup); };
     parts.losses = [this] { return std::exchange(losses_, {}); };
     pipeline_ = std::make_unique<Pipeline>(std::move(parts), EnricherOptions{}, rules_of(rules));
@@ -155,6 +157,7 @@ class PipelineTest : public ::testing::Test {
   std::vector<uint64_t> asked_;
   std::set<uint64_t> watched_;
   std::vector<RecordLoss> losses_;
+  size_t recorded_ = 0;
   Script script_;
   std::unique_ptr<Pipeline> pipeline_;
 };

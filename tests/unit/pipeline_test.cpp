@@ -52,6 +52,27 @@ TEST_F(PipelineTest, TheInventoryWaitsUntilEverybodyIsNamed) {
       ::testing::UnorderedElementsAre("one", "two"));
 }
 
+TEST_F(PipelineTest, NobodyHearsOfTheAgentsOwnCgroups) {
+  make();
+  then_give(test::cgroup(PK_CGROUP_MKDIR, {.time_ns = clock_.now_ns, .key = {}}, 7, "/own/1"));
+  then_give(test::exec({.time_ns = clock_.now_ns, .key = {10, 100}}, {1, 1}, "/bin/bad"));
+  then([this](EventSink&) { EXPECT_EQ(recorded_, 0u); });
+  Workspace own = named("canary");
+  own.cgroup = "/own/1";
+  then_identify(7, own);
+  then_pass(1);
+  then_give(test::exec({.time_ns = clock_.now_ns, .key = {11, 100}, .workspace = 8}, {1, 1},
+                       "/bin/good"));
+  then_identify(8, named("two", 8));
+  then_pass(1);
+  run();
+  EXPECT_THAT(alerts(), IsEmpty());
+  EXPECT_FALSE(workspaces().empty());
+  for (const auto& [id, state] : workspaces()) EXPECT_EQ(id, "two");
+  EXPECT_EQ(recorded_, 1u);
+  EXPECT_THAT(watched_, ElementsAre(8));
+}
+
 TEST_F(PipelineTest, WhatTheRingRefusedIsABlindSpotWithBounds) {
   make();
   then_give(test::exec({.time_ns = clock_.now_ns, .key = {10, 100}}, {1, 1}, "/bin/good"));

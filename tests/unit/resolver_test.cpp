@@ -182,12 +182,14 @@ TEST_F(ResolverTest, APidThatIsElsewhereNowProvesNothing) {
 }
 
 std::unique_ptr<ResolverChain> chain_of(const fs::path& root) {
-  std::vector<std::unique_ptr<Resolver>> runtimes;
-  runtimes.push_back(std::make_unique<ContainerdResolver>(std::vector<fs::path>{root / "task"}));
-  runtimes.push_back(std::make_unique<RuncResolver>(std::vector<fs::path>{root / "runc"}));
-  return std::make_unique<ResolverChain>(
-      (root / "cg").string(), std::move(runtimes),
-      std::make_unique<CgroupResolver>((root / "cg").string(), (root / "proc").string()));
+  ResolverParts parts;
+  parts.cgroup_root = (root / "cg").string();
+  parts.runtimes.push_back(
+      std::make_unique<ContainerdResolver>(std::vector<fs::path>{root / "task"}));
+  parts.runtimes.push_back(std::make_unique<RuncResolver>(std::vector<fs::path>{root / "runc"}));
+  parts.fallback =
+      std::make_unique<CgroupResolver>((root / "cg").string(), (root / "proc").string());
+  return std::make_unique<ResolverChain>(std::move(parts));
 }
 
 TEST_F(ResolverTest, TheChainPrefersTheRuntimeAndFindsThePath) {

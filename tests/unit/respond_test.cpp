@@ -29,7 +29,8 @@ struct FakeClock final : Clock {
 
 class RespondTest : public testing::Test {
  protected:
-  RespondTest() : root_(fs::temp_directory_path() / ("picket-respond-" + std::to_string(getpid()))) {
+  RespondTest()
+      : root_(fs::temp_directory_path() / ("picket-respond-" + std::to_string(getpid()))) {
     write("cgroup/ws/cgroup.procs", "700\n");
     write("cgroup/ws/cgroup.freeze", "0");
     write("cgroup/ws/cgroup.events", "populated 1\nfrozen 0\n");
@@ -49,13 +50,16 @@ class RespondTest : public testing::Test {
   void process(uint32_t pid, const std::string& cgroup, uint64_t start_ticks) {
     std::string stat = std::to_string(pid) + " (a) b) S 1";
     for (int field = 5; field < 22; ++field) stat += " 0";
-    write("proc/" + std::to_string(pid) + "/stat", stat + " " + std::to_string(start_ticks) + " 0\n");
+    write("proc/" + std::to_string(pid) + "/stat",
+          stat + " " + std::to_string(start_ticks) + " 0\n");
     write("proc/" + std::to_string(pid) + "/cgroup", "1:name=x:/elsewhere\n0::" + cgroup + "\n");
   }
   Guard guard(uint64_t max_per_minute = 3) {
     return Guard(
         cgroups_, clock_,
-        [this](uint64_t id) { return id == workspace_.cgroup_id ? std::optional(workspace_) : std::nullopt; },
+        [this](uint64_t id) {
+          return id == workspace_.cgroup_id ? std::optional(workspace_) : std::nullopt;
+        },
         max_per_minute, kAgent);
   }
   Verdict verdict(Action action) const {
@@ -82,18 +86,22 @@ TEST_F(RespondTest, PolicyTurnsAFindingIntoAVerdict) {
   EXPECT_EQ(verdict.target.cgroup, "/ws");
   EXPECT_EQ(verdict.target.process.pid, kShell);
   EXPECT_FALSE(verdict.dry_run);
-  EXPECT_TRUE(ResponsePolicy({.enabled = true, .dry_run = true}).decide(finding, workspace_).dry_run);
+  EXPECT_TRUE(
+      ResponsePolicy({.enabled = true, .dry_run = true}).decide(finding, workspace_).dry_run);
 }
 
 TEST_F(RespondTest, PolicyDoesNothingUnasked) {
   Finding finding;
   EXPECT_EQ(ResponsePolicy().decide(finding, workspace_).action, Action::none);
   finding.respond = Action::freeze;
-  EXPECT_EQ(ResponsePolicy({.enabled = false, .dry_run = false}).decide(finding, workspace_).action, Action::none);
+  EXPECT_EQ(ResponsePolicy({.enabled = false, .dry_run = false}).decide(finding, workspace_).action,
+            Action::none);
   EXPECT_EQ(ResponsePolicy().decide(finding, Workspace{}).action, Action::none);
 }
 
-TEST_F(RespondTest, GuardAdmitsWhatIsWatched) { EXPECT_TRUE(guard().admit(verdict(Action::freeze)).ok()); }
+TEST_F(RespondTest, GuardAdmitsWhatIsWatched) {
+  EXPECT_TRUE(guard().admit(verdict(Action::freeze)).ok());
+}
 
 TEST_F(RespondTest, GuardRefusesWhatIsNotWatched) {
   Verdict other = verdict(Action::kill);
@@ -106,12 +114,14 @@ TEST_F(RespondTest, GuardRefusesWhatIsNotWatched) {
 
 TEST_F(RespondTest, GuardRefusesACgroupThatWasReplaced) {
   workspace_.cgroup_id += 1;  // the id the agent knows is no longer the directory's
-  EXPECT_THAT(std::string(guard().admit(verdict(Action::kill)).message()), HasSubstr("another one took its place"));
+  EXPECT_THAT(std::string(guard().admit(verdict(Action::kill)).message()),
+              HasSubstr("another one took its place"));
 }
 
 TEST_F(RespondTest, GuardRefusesTheAgentsOwnCgroup) {
   process(kAgent, "/ws/inner", 40 * ticks_);
-  EXPECT_THAT(std::string(guard().admit(verdict(Action::kill)).message()), HasSubstr("the agent itself"));
+  EXPECT_THAT(std::string(guard().admit(verdict(Action::kill)).message()),
+              HasSubstr("the agent itself"));
 }
 
 TEST_F(RespondTest, GuardBoundsActionsPerMinuteButNeverThaws) {
@@ -179,8 +189,10 @@ TEST_F(RespondTest, FreezeWaitsForTheKernelsWord) {
 
 TEST_F(RespondTest, WithoutCgroupFreezeTheV1FreezerIsAsked) {
   fs::create_directories(root_ / "cgroup/old");
-  // The made-up file answers what was written, without the kernel's line end: the deadline passes, the wish was written.
-  EXPECT_TRUE(absl::IsDeadlineExceeded(cgroups_.set_frozen("/old", true, std::chrono::milliseconds(20))));
+  // The made-up file answers what was written, without the kernel's line end: the deadline passes,
+  // the wish was written.
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(cgroups_.set_frozen("/old", true, std::chrono::milliseconds(20))));
   std::string state;
   std::ifstream(root_ / "freezer/old/freezer.state") >> state;
   EXPECT_TRUE(state.starts_with("FROZEN")) << state;
@@ -188,16 +200,18 @@ TEST_F(RespondTest, WithoutCgroupFreezeTheV1FreezerIsAsked) {
 }
 
 TEST_F(RespondTest, MountTableNamesBothHierarchies) {
-  write("mounts", "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/freezer cgroup rw,relatime,freezer 0 0\n"
-                  "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
+  write("mounts",
+        "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/freezer cgroup "
+        "rw,relatime,freezer 0 0\n"
+        "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
   const CgroupMounts mounts = cgroup_mounts(root_ / "mounts");
   EXPECT_EQ(mounts.v2, "/sys/fs/cgroup/unified");
   EXPECT_EQ(mounts.v1_freezer, "/sys/fs/cgroup/freezer");
 }
 
 TEST_F(RespondTest, ADryRunTouchesNothing) {
-  SystemResponder responder(
-      cgroups_, clock_, [this](uint64_t) { return std::optional(workspace_); }, {});
+  SystemResponder responder(cgroups_, clock_,
+                            [this](uint64_t) { return std::optional(workspace_); }, {});
   Verdict freeze = verdict(Action::freeze);
   freeze.dry_run = true;
   // The guard asks for this test's own process, which is not in the made-up /proc.

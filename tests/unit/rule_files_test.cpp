@@ -26,6 +26,19 @@ TEST(RuleTests, EveryShippedRulePassesItsTests) {
   EXPECT_GE(report.results.size(), 30u);
 }
 
+// Every construct, field, operator and event type of Falco's own rule files.
+TEST(RuleTests, TheWholeLanguageWorks) {
+  const std::array<std::filesystem::path, 1> language{PICKET_SOURCE_DIR
+                                                      "/tests/records/falco/language.yaml"};
+  const RuleTestReport report = run_rule_tests(language);
+  EXPECT_EQ(report.load.error_text(), "");
+  for (const Diagnostic& error : report.errors) ADD_FAILURE() << error.text();
+  for (const RuleTestResult& result : report.results) {
+    EXPECT_EQ(result.failure, "") << result.file << ":" << result.line << ": " << result.name;
+  }
+  EXPECT_GE(report.results.size(), 9u);
+}
+
 TEST(RuleTests, EveryShippedRuleSaysWhyAndWhichTechnique) {
   LoadReport report;
   const auto rules = load_rules(kShipped, report);

@@ -60,8 +60,8 @@ TEST(RuleLoadErrors, DuplicateKey) {
 TEST(RuleLoadErrors, UnknownKey) {
   EXPECT_THAT(errors_of(rule_of("condition: evt.type = execve") + "  sevrity: 3\n"),
               ElementsAre(HasSubstr("test.yaml:6:3: unknown key 'sevrity'; one of rule, desc")));
-  EXPECT_THAT(errors_of("- list: l\n  items: []\n  append: true\n"),
-              ElementsAre(HasSubstr("test.yaml:3:3: unknown key 'append'")));
+  EXPECT_THAT(errors_of("- list: l\n  items: []\n  apend: true\n"),
+              ElementsAre(HasSubstr("test.yaml:3:3: unknown key 'apend'")));
 }
 
 TEST(RuleLoadErrors, MissingAndWronglyTypedKeys) {
@@ -264,7 +264,8 @@ class RuleFolder : public testing::Test {
 
 TEST_F(RuleFolder, FilesAreReadInOrderAndTestsAreNot) {
   write("b.yaml", "- list: names\n  items: [bash]\n");
-  write("a.yaml", "- list: names\n  items: [other]\n" + rule_with("proc.name in names"));
+  write("a.yaml", "- list: names\n  items: [other]\n" +
+                      rule_with("evt.type = execve and proc.name in names"));
   write("deep/c.yaml", "- macro: unused\n  condition: evt.type = execve\n");
   write("a.test.yaml", "- nonsense");
   write("notes.txt", "- nonsense");

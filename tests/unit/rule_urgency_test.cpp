@@ -52,6 +52,15 @@ TEST(Urgency, ARuleThatNamesNoEventWakesForAll) {
     EXPECT_TRUE(classes[PK_EXEC] >> number & 1) << number;
 }
 
+TEST(Urgency, AnOpenOfInterestWakesWhereAnyOtherNeedNot) {
+  const std::string switches = urgent("evt.type = file_open and fd.inner_path = /kcore");
+  EXPECT_TRUE(wakes(switches, PK_OPEN, PK_CLASS_ANY));
+  EXPECT_FALSE(wakes(switches, PK_OPEN, PK_CLASS_PLAIN));
+  const std::string refused = urgent("evt.type = file_open and evt.failed = true");
+  EXPECT_FALSE(wakes(refused, PK_OPEN, PK_CLASS_PLAIN));
+  EXPECT_TRUE(wakes(urgent("evt.type = file_open and fd.name = /x"), PK_OPEN, PK_CLASS_PLAIN));
+}
+
 TEST(Urgency, WorkspacesAlwaysWake) {
   const std::string rules = rule("evt.type = execve", "priority: DEBUG");
   for (const pk_type type : {PK_CGROUP_MKDIR, PK_CGROUP_RMDIR, PK_CGROUP_ATTACH})

@@ -132,13 +132,13 @@ TEST_F(RulesCommands, WrongUseEndsWithTwo) {
 
 TEST_F(RulesCommands, TestWantsAHitAndAMissOfEveryRule) {
   const std::string rules = write("shell.yaml", kRule);
-  EXPECT_EQ(run({"test", rules}), 1);
+  EXPECT_EQ(run({"test", rules}), 3);
   EXPECT_THAT(err_, HasSubstr("no test file"));
 
   const std::string hit =
       "- name: bash\n  events: [{event: exec, exe: /usr/bin/bash}]\n  expect: hit\n";
   write("shell.test.yaml", hit);
-  EXPECT_EQ(run({"test", rules}), 1);
+  EXPECT_EQ(run({"test", rules}), 3);
   EXPECT_THAT(err_, HasSubstr("no passing case misses rule 'shell'"));
 
   const std::string miss =
@@ -156,7 +156,7 @@ TEST_F(RulesCommands, TestFailsWhereARuleDoesWhatItsTestDoesNotExpect) {
         "- name: two processes are two alerts\n  expect: {shell: 2}\n"
         "  events: [{event: exec, process: a, exe: /bin/sh}, {event: exec, process: b, exe: "
         "/bin/sh}]\n");
-  EXPECT_EQ(run({"test", rules, "-o", "json"}), 1);
+  EXPECT_EQ(run({"test", rules, "-o", "json"}), 3);
   const std::vector<Json> results = lines();
   ASSERT_GE(results.size(), 3u);
   EXPECT_EQ(results[0]["failure"], "expected nothing, found shell");
@@ -211,7 +211,7 @@ TEST_F(RulesCommands, FieldsAndExplain) {
   EXPECT_TRUE(found);
   const std::string rules = write("shell.yaml", kRule);
   EXPECT_EQ(run({"explain", rules}), 0);
-  EXPECT_THAT(out_, HasSubstr("On exec: proc.name in (bash, sh)"));
+  EXPECT_THAT(out_, HasSubstr("On exec: evt.type = execve and proc.name in (bash, sh)"));
   EXPECT_THAT(out_, HasSubstr("Why: Because."));
   EXPECT_EQ(run({"explain", rules, "--rule", "other"}), 1);
 }

@@ -2,6 +2,7 @@
 // names of containers, the cgroup tree, requirements in words.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -66,6 +67,38 @@ TEST(ObserveOnly, RefusesEveryOtherReturn) {
   EXPECT_FALSE(
       proves_observe_only(std::vector{set(0, 0), jump_if_zero(1), set(0, 1), leave()}).ok());
   EXPECT_FALSE(proves_observe_only(std::vector{set(0, 0), jump(1), set(0, 1), leave()}).ok());
+}
+
+bpf_insn keep_context(uint8_t reg) {
+  bpf_insn move = instruction(BPF_ALU64 | BPF_MOV | BPF_X, reg, 0, 0);
+  move.src_reg = BPF_REG_1;
+  return move;
+}
+bpf_insn call_own() {
+  bpf_insn call = instruction(BPF_JMP | BPF_CALL, 0, 0, 1);
+  call.src_reg = BPF_PSEUDO_CALL;
+  return call;
+}
+bpf_insn load_from(uint8_t context, int16_t offset) {
+  bpf_insn load = instruction(BPF_LDX | BPF_MEM | BPF_DW, 0, offset, 0);
+  load.src_reg = context;
+  return load;
+}
+
+TEST(ObserveOnly, OfAnLsmProgramAcceptsOnlyTheGivenValue) {
+  const auto holds = [](std::vector<bpf_insn> program) {
+    return proves_given_return(program, 2).ok();
+  };
+  EXPECT_TRUE(holds({keep_context(6), call_own(), load_from(6, 16), leave()}));
+  EXPECT_TRUE(holds({keep_context(6), call_own(), load_from(6, 16), leave(), set(0, 0), leave()}));
+  EXPECT_FALSE(holds({keep_context(6), call_own(), load_from(6, 8), leave()})) << "an argument";
+  EXPECT_FALSE(holds({keep_context(6), call_own(), load_from(7, 16), leave()}));
+  EXPECT_FALSE(holds({keep_context(5), call_own(), load_from(5, 16), leave()})) << "not kept";
+  EXPECT_FALSE(holds({keep_context(6), call_own(), set(0, 0), leave()}));
+  EXPECT_FALSE(holds({keep_context(6), call_own(), load_from(6, 16), set(0, 0)}));
+  EXPECT_FALSE(holds({keep_context(6), set(6, 0), load_from(6, 16), leave()}));
+  EXPECT_FALSE(holds({load_from(1, 16), leave()}));
+  EXPECT_FALSE(holds({}));
 }
 
 bool is_container(const std::string& name) {
@@ -133,6 +166,14 @@ TEST(CgroupTree, TakesTheUnifiedLine) {
   EXPECT_EQ(unified_path("4:memory:/x\n"), "");
 }
 
+TEST(Features, KnowsTheKernelsOfTheTests) {
+  for (const char* release :
+       {"6.1.0-56-cloud-amd64", "6.12.117+deb12-cloud-amd64", "6.18.44", "6.1"})
+    EXPECT_TRUE(is_tested_kernel(release)) << release;
+  for (const char* release : {"6.10.3", "6.11.0", "5.15.0-1", "6.180.1", "7.6.1", ""})
+    EXPECT_FALSE(is_tested_kernel(release)) << release;
+}
+
 TEST(Features, NamesMissingCapabilities) {
   const uint64_t bpf = 1ULL << 39, perfmon = 1ULL << 38, net_admin = 1ULL << 12,
                  sys_admin = 1ULL << 21;
@@ -164,7 +205,8 @@ class FakeMachine : public testing::Test {
     return std::string(
         check_requirements({.proc = root_ / "proc", .sys = root_ / "sys"}).message());
   }
-  const std::filesystem::path root_ = std::filesystem::path(testing::TempDir()) / "picket-machine";
+  const std::filesystem::path root_ =
+      std::filesystem::path(testing::TempDir()) / ("picket-machine-" + std::to_string(getpid()));
 };
 
 TEST_F(FakeMachine, IsTakenWhenItHasWhatIsNeeded) { EXPECT_EQ(refusal(), ""); }
@@ -186,7 +228,8 @@ TEST_F(FakeMachine, IsRefusedInAPidNamespaceOfItsOwn) {
 
 TEST(Hooks, EachSaysWhatItsAbsenceMeans) {
   for (const Hook& hook : hooks()) {
-    EXPECT_FALSE(hook.event.empty()) << hook.program;
+    const bool dispatches = hook.program == kRawCalls || hook.program == kSingleCalls;
+    EXPECT_EQ(hook.event.empty(), dispatches || is_lsm(hook)) << hook.program;
     EXPECT_NE(hook.missing.find("not"), std::string_view::npos) << hook.program;
   }
 }

@@ -240,7 +240,10 @@ TEST_P(StoreConformance, KnowsItsNodes) {
   hello.set_agent_version("0.1.0");
   hello.set_kernel("6.12.0");
   ASSERT_TRUE(store_->greet({kNode, hello}).ok());
-  commit(batch(kNode, {coverage_envelope(1)}));
+  v1::Envelope blind;
+  blind.set_sequence(2);
+  blind.mutable_sight()->set_why("nothing came back");
+  commit(batch(kNode, {coverage_envelope(1), blind}));
   clock_.now += 5;
   ASSERT_TRUE(store_->node_seen(kNode).ok());
   hello.set_agent_version("0.2.0");
@@ -254,6 +257,9 @@ TEST_P(StoreConformance, KnowsItsNodes) {
   EXPECT_EQ(wall_ns(node.last_seen()), clock_.now);
   ASSERT_EQ(node.coverage().lines_size(), 1);
   EXPECT_EQ(node.coverage().lines(0).hook(), "lsm/file_open");
+  EXPECT_TRUE(node.has_sight());
+  EXPECT_FALSE(node.sight().sees());
+  EXPECT_EQ(node.sight().why(), "nothing came back");
 }
 
 TEST_P(StoreConformance, OpenCommandsEndWithTheNodesAnswerOnly) {

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "agent/detect/rule/rule_detector.h"
 #include "agent/enrich/identity_json.h"
 #include "agent/sensor/recording.h"
 
@@ -42,7 +41,10 @@ Replay::Replay(std::shared_ptr<const RuleSet> rules, FindingSink& findings, Iden
             if (identify_) requests_.push_back(cgroup_id);
           },
           ignore_failure) {
-  engine_.add(std::make_unique<RuleDetector>(std::move(rules)));
+  enricher_.set_origins(rules->origins());
+  auto detector = std::make_unique<RuleDetector>(std::move(rules));
+  rules_ = detector.get();
+  engine_.add(std::move(detector));
 }
 
 void Replay::on_record(std::span<const std::byte> record) {
@@ -86,6 +88,7 @@ void Replay::finish() {
   const uint64_t wait_ns = replay_options().identity_wait_ns;
   enricher_.on_tick(now_ns_ + 2 * wait_ns, *this);
   Counting counting(findings_, stats_.findings);
+  engine_.on_tick(now_ns_, counting);
   engine_.flush(counting);
 }
 
@@ -103,6 +106,7 @@ absl::StatusOr<ReplayStats> replay_recording(const std::filesystem::path& file,
     }
   });
   absl::Status status = source.start();
+  if (status.ok()) replay.set_wall_minus_boot_ns(source.info().wall_minus_boot_ns);
   while (status.ok()) status = source.poll(replay, std::chrono::milliseconds(0)).status();
   replay.finish();
   if (!absl::IsOutOfRange(status)) return status;

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/detect/engine.h"
-#include "agent/detect/rule/rule_set.h"
+#include "agent/detect/rule/rule_detector.h"
 #include "agent/enrich/enricher.h"
 #include "agent/sensor/source.h"
 
@@ -36,6 +36,10 @@ class Replay final : public EventSink, private ObservationSink {
 
   void on_record(std::span<const std::byte> record) override;
   void on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identity);
+  // Waivers hold by the wall clock: without it none does.
+  void set_wall_minus_boot_ns(uint64_t distance_ns) {
+    rules_->waivers().set_wall_minus_boot_ns(distance_ns);
+  }
   void finish();  // lets go of what still waits for an identity, and of counts not sent yet
 
   const ReplayStats& stats() const { return stats_; }
@@ -50,6 +54,7 @@ class Replay final : public EventSink, private ObservationSink {
   std::vector<uint64_t> requests_;  // asked for while an event was handled
   Enricher enricher_;
   Engine engine_;
+  RuleDetector* rules_;  // owned by the engine
   ReplayStats stats_;
   uint64_t now_ns_ = 0;
   uint64_t next_tick_ns_ = 0;

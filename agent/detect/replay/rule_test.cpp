@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/test_case.h"
 
@@ -32,23 +33,14 @@ Path test_of(const Path& rules) {
   return text.substr(0, text.size() - kRuleSuffix.size()) + std::string(kTestSuffix);
 }
 
-// Alerts by rule: findings that were merged are one.
-class AlertCount final : public FindingSink {
- public:
-  void on_finding(Finding finding) override {
-    alerts_[finding.rule].insert(std::move(finding.merge_id));
-  }
-  std::map<std::string, uint64_t> of(const std::vector<std::string>& rules) const {
-    std::map<std::string, uint64_t> counts;
-    for (const auto& [rule, ids] : alerts_) {
-      if (std::ranges::find(rules, rule) != rules.end()) counts[rule] = ids.size();
-    }
-    return counts;
-  }
-
- private:
-  std::map<std::string, std::set<std::string>> alerts_;
-};
+std::map<std::string, uint64_t> of(const AlertCount& alerts,
+                                   const std::vector<std::string>& rules) {
+  auto counts = alerts.all();
+  std::erase_if(counts, [&](const auto& entry) {
+    return std::ranges::find(rules, entry.first) == rules.end();
+  });
+  return counts;
+}
 
 std::string describe(const std::map<std::string, uint64_t>& alerts) {
   if (alerts.empty()) return "nothing";
@@ -91,27 +83,13 @@ class FileTest {
       }
     }
     AlertCount alerts;
-    if (std::string failure = replay(test, alerts); !failure.empty()) return failure;
-    const auto found = alerts.of(names_);
+    if (std::string failure = run_case(test, rules_, alerts); !failure.empty()) return failure;
+    const auto found = of(alerts, names_);
     if (found != expected) {
       return fmt::format("expected {}, found {}", describe(expected), describe(found));
     }
     for (const std::string& rule : names_) (expected.contains(rule) ? hit_ : missed_).insert(rule);
     return {};
-  }
-
-  std::string replay(const TestCase& test, AlertCount& alerts) const {
-    if (!test.recording.empty()) {
-      const auto stats = replay_recording(test.recording, rules_, alerts);
-      return stats.ok() ? std::string() : std::string(stats.status().message());
-    }
-    Replay replay(rules_, alerts, [&](uint64_t) { return test.workspace; });
-    for (const auto& record : test.records) replay.on_record(record);
-    replay.finish();
-    const ReplayStats& stats = replay.stats();
-    if (stats.observations == test.records.size()) return {};
-    return fmt::format("{} of {} events reached the rules", stats.observations,
-                       test.records.size());
   }
 
   void require(const Path& file, const std::string& rule, bool holds, std::string_view what) {
@@ -127,6 +105,21 @@ class FileTest {
 };
 
 }  // namespace
+
+std::string run_case(const TestCase& test, std::shared_ptr<const RuleSet> rules,
+                     FindingSink& alerts) {
+  if (!test.recording.empty()) {
+    const auto stats = replay_recording(test.recording, rules, alerts);
+    return stats.ok() ? std::string() : std::string(stats.status().message());
+  }
+  Replay replay(rules, alerts, [&](uint64_t) { return test.workspace; });
+  if (test.wall_minus_boot_ns) replay.set_wall_minus_boot_ns(*test.wall_minus_boot_ns);
+  for (const auto& record : test.records) replay.on_record(record);
+  replay.finish();
+  const ReplayStats& stats = replay.stats();
+  if (stats.observations == test.records.size()) return {};
+  return fmt::format("{} of {} events reached the rules", stats.observations, test.records.size());
+}
 
 bool RuleTestReport::passed() const {
   return load.errors.empty() && errors.empty() &&

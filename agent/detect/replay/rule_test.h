@@ -5,11 +5,15 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "agent/detect/detector.h"
+#include "agent/detect/replay/test_case.h"
 #include "agent/detect/rule/load_report.h"
+#include "agent/detect/rule/rule_set.h"
 
 namespace picket {
 
@@ -27,6 +31,10 @@ struct RuleTestReport {
 
   bool passed() const;
 };
+
+// Runs one case through rules; the answer is what went wrong, not what was found.
+std::string run_case(const TestCase& test, std::shared_ptr<const RuleSet> rules,
+                     FindingSink& findings);
 
 // Paths as for load_rules(), and single NAME.test.yaml files, which stand for the NAME.yaml beside
 // them.

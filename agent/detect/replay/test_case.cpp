@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "agent/detect/replay/test_records.h"
+#include "agent/detect/rule/waiver_reader.h"
 #include "agent/detect/rule/yaml_documents.h"
 #include "agent/detect/rule/yaml_item.h"
 
@@ -47,12 +48,13 @@ class CaseReader {
       return test;
     }
     YamlItem item(node, file_, report_);
-    item.allow({"name", "why", "workspace", "events", "recording", "expect"});
+    item.allow({"name", "why", "workspace", "date", "events", "recording", "expect"});
     SourceText name, recording;
     if (item.read_name("name", name)) test.name = name.value;
     test.file = file_->name;
     test.line = node.Mark().line + 1;
     read_workspace(item.value("workspace"), test.workspace);
+    read_date(item, test);
     if (item.has("recording") == item.has("events")) {
       fail(node.Mark(), "either 'events' or 'recording' expected");
     } else if (item.has("events")) {
@@ -62,6 +64,17 @@ class CaseReader {
     }
     read_expect(item, test.expect);
     return test;
+  }
+
+  void read_date(YamlItem& item, TestCase& test) {
+    SourceText date;
+    if (!item.has("date") || !item.read("date", date)) return;
+    const auto wall_ns = rule::parse_end_ns(date.value);
+    if (!wall_ns || date.value.find('T') == date.value.npos) {
+      item.fail(date, "a time expected, as in 2026-12-31T18:00:00Z");
+    } else {
+      test.wall_minus_boot_ns = *wall_ns - TestRecords::kFirstTimeNs;
+    }
   }
 
   void read_workspace(const YAML::Node& node, Workspace& workspace) {
@@ -74,21 +87,88 @@ class CaseReader {
     if (!node.IsDefined()) return;
     if (!node.IsMap()) return fail(node.Mark(), "a mapping expected for 'workspace'");
     YamlItem item(node, file_, report_);
-    item.allow(
-        {"id", "name", "container_id", "image", "image_source", "cgroup", "runtime", "labels"});
+    item.allow({"id", "name", "container_id", "image", "image_source", "image_digest", "cgroup",
+                "runtime", "labels", "owner", "template", "repository", "pull_request", "profile",
+                "pod", "privileged", "mounts", "users", "groups"});
     const std::pair<std::string_view, std::string*> texts[] = {
-        {"id", &workspace.id},           {"name", &workspace.name},
-        {"image", &workspace.image},     {"container_id", &workspace.container_id},
-        {"cgroup", &workspace.cgroup},   {"image_source", &workspace.image_source},
+        {"id", &workspace.id},
+        {"name", &workspace.name},
+        {"image", &workspace.image},
+        {"container_id", &workspace.container_id},
+        {"cgroup", &workspace.cgroup},
+        {"image_source", &workspace.image_source},
         {"runtime", &workspace.runtime},
+        {"image_digest", &workspace.image_digest},
+        {"owner", &workspace.owner},
+        {"template", &workspace.template_name},
+        {"repository", &workspace.repository},
+        {"pull_request", &workspace.pull_request},
+        {"profile", &workspace.profile},
     };
     for (const auto& [key, value] : texts) {
       SourceText text;
       if (item.has(key) && item.read(key, text)) *value = text.value;
     }
-    for (const auto& [key, value] : fields_of(item.value("labels"), "")) {
-      workspace.labels[key] = value.IsScalar() ? value.Scalar() : "";
+    read_labels(item.value("labels"), workspace.labels);
+    read_pod(item.value("pod"), workspace.pod);
+    if (bool privileged = false; item.has("privileged") && item.read("privileged", privileged)) {
+      workspace.privileged = privileged;
     }
+    read_mounts(item.value("mounts"), workspace.mounts);
+    read_names(item.value("users"), workspace.users);
+    read_names(item.value("groups"), workspace.groups);
+  }
+
+  void read_mounts(const YAML::Node& node, std::vector<Mount>& mounts) {
+    if (!node.IsDefined()) return;
+    for (const YAML::Node& one : node) {
+      if (!one.IsMap()) return fail(one.Mark(), "a mapping expected with source and destination");
+      YamlItem item(one, file_, report_);
+      item.allow({"source", "destination", "mode", "writable", "propagation"});
+      Mount& mount = mounts.emplace_back();
+      const std::pair<std::string_view, std::string*> texts[] = {
+          {"source", &mount.source},
+          {"destination", &mount.destination},
+          {"mode", &mount.mode},
+          {"propagation", &mount.propagation}};
+      for (const auto& [key, value] : texts) {
+        SourceText text;
+        if (item.has(key) && item.read(key, text)) *value = text.value;
+      }
+      item.read("writable", mount.writable);
+    }
+  }
+
+  // {1000: dev}
+  void read_names(const YAML::Node& node, Names& names) {
+    for (const auto& [key, value] : fields_of(node, "")) {
+      uint32_t id = 0;
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+      const bool number = error == std::errc() && end == key.data() + key.size();
+      if (!number || !value.IsScalar()) return fail(value.Mark(), "ID: NAME expected");
+      names[id] = value.Scalar();
+    }
+  }
+
+  void read_labels(const YAML::Node& node, Labels& labels) {
+    for (const auto& [key, value] : fields_of(node, "")) {
+      labels[key] = value.IsScalar() ? value.Scalar() : "";
+    }
+  }
+
+  void read_pod(const YAML::Node& node, Pod& pod) {
+    if (!node.IsDefined()) return;
+    if (!node.IsMap()) return fail(node.Mark(), "a mapping expected for 'pod'");
+    YamlItem item(node, file_, report_);
+    item.allow({"name", "namespace", "uid", "labels", "annotations"});
+    const std::pair<std::string_view, std::string*> texts[] = {
+        {"name", &pod.name}, {"namespace", &pod.ns}, {"uid", &pod.uid}};
+    for (const auto& [key, value] : texts) {
+      SourceText text;
+      if (item.has(key) && item.read(key, text)) *value = text.value;
+    }
+    read_labels(item.value("labels"), pod.labels);
+    read_labels(item.value("annotations"), pod.annotations);
   }
 
   void read_events(const YAML::Node& node, TestCase& test) {
@@ -100,12 +180,13 @@ class CaseReader {
 
   void read_event(const YAML::Node& node, TestRecords& records) {
     if (!node.IsMap()) return fail(node.Mark(), "a mapping expected that starts with 'event'");
-    std::string type, process = "process", parent;
+    std::string type, process = "process", parent, at;
     std::vector<std::pair<std::string, YAML::Node>> fields;
     for (auto& [key, value] : fields_of(node, "")) {
       std::string* own = key == "event"     ? &type
                          : key == "process" ? &process
                          : key == "parent"  ? &parent
+                         : key == "at"      ? &at
                                             : nullptr;
       if (own == nullptr) {
         fields.emplace_back(std::move(key), value);
@@ -115,6 +196,10 @@ class CaseReader {
     }
     if (const absl::Status begun = records.begin(type, process, parent); !begun.ok()) {
       return fail(node.Mark(), std::string(begun.message()));
+    }
+    if (!at.empty()) {
+      if (const absl::Status set = records.set_time(at); !set.ok())
+        fail(node.Mark(), std::string(set.message()));
     }
     for (const auto& [field, value] : fields) {
       const absl::Status set = value.IsScalar() ? records.set(field, value.Scalar())

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ struct TestCase {
   std::string name;
   Workspace workspace;
   std::vector<std::vector<std::byte>> records;
-  std::filesystem::path recording;  // instead of records
+  std::filesystem::path recording;             // instead of records
+  std::optional<uint64_t> wall_minus_boot_ns;  // `date`: when its first event happens
   Expectation expect;
 };
 

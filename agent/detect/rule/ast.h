@@ -21,15 +21,27 @@ enum class Operator {
   in,
   intersects,
   starts_with,
+  bstarts_with,
   ends_with,
   contains,
   icontains,
+  bcontains,
   glob,
+  iglob,
   pmatch,
   regex,
   exists,
 };
 std::string_view to_string(Operator op);  // as in a condition: "=", "startswith"
+bool takes_list(Operator op);             // in, intersects, pmatch
+bool is_ordering(Operator op);            // < <= > >=
+
+// How many of the values at the right-hand side must fit: `startswith anyof (a, b)`.
+enum class Modifier { none, one_of, any_of, all_of };
+
+// What is done to a field's value before it is compared or printed.
+enum class Transform { to_lower, to_upper, base_name, length };
+std::string_view to_string(Transform transform);  // as in a condition: "tolower"
 
 struct Literal {
   std::string text;
@@ -37,14 +49,22 @@ struct Literal {
   bool quoted = false;  // a quoted value is never the name of a list
 };
 
-struct Comparison {
+// A field as it was written: tolower(basename(proc.aname[2])).
+struct Operand {
   std::string field;
-  std::optional<std::string> argument;  // proc.aname[2]
-  size_t argument_offset = 0;
+  std::optional<std::string> argument;
+  std::vector<Transform> transforms;  // the innermost first
+  size_t offset = 0;                  // of the field's name
+};
+
+struct Comparison {
+  Operand left;
   Operator op = Operator::exists;
+  Modifier modifier = Modifier::none;
   size_t op_offset = 0;
   std::vector<Literal> values;
-  bool list_by_name = false;  // `in shells`: values[0] names a list
+  std::optional<Operand> right;  // `= val(proc.pname)`: then there are no values
+  bool list_by_name = false;     // `in shells`: values[0] names a list
 };
 
 struct Expression {

@@ -11,68 +11,148 @@
 namespace picket::rule {
 namespace {
 
-constexpr size_t kNesting = 32;  // of macros within macros, and of lists within lists
+constexpr size_t kNesting = 32;  // of macros within macros
 constexpr size_t kConditionBytes = 256 << 10;
 
-bool takes_list(Operator op) {
-  return op == Operator::in || op == Operator::intersects || op == Operator::pmatch;
-}
-
-// A bare word such as shell_binaries that stands alone in brackets was meant as the name of a list;
-// one of 15 bytes may be the name of a process as the kernel cut it.
-bool looks_like_list_name(const Literal& value) {
-  constexpr size_t kCutName = PK_COMM_LEN - 1;
-  return !value.quoted && value.text.size() != kCutName &&
-         value.text.find('_') != std::string::npos && std::ranges::all_of(value.text, [](char c) {
-           return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  (c >= '0' && c <= '9');
-         });
-}
-
-bool is_event_name(std::string_view name) {
-  return std::ranges::any_of(event_rows(), [&](const EventRow& event) {
-    return std::ranges::count(event_names(event.type), name) > 0;
-  });
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
 }
 
 }  // namespace
 
 std::unique_ptr<Program> Compiler::compile() {
   auto program = std::make_unique<Program>();
+  some_left_out_ = !definitions_.foreign_rules.empty() ||
+                   std::ranges::any_of(definitions_.rules, &RuleDefinition::skip_unknown);
   // Unused definitions are checked like the others.
   for (const auto& [name, definition] : definitions_.lists) list(name);
   for (const auto& [name, definition] : definitions_.macros) {
+    if (gives_up()) break;
     Expression use;
     use.macro = name;
     compile_macro(use, definition.name);
   }
-  for (const RuleDefinition& rule : definitions_.rules) compile_rule(rule, *program);
+  for (const RuleDefinition& rule : definitions_.rules) {
+    if (gives_up()) break;
+    compile_rule(rule, *program);
+  }
+  for (const WaiverDefinition& waiver : definitions_.waivers) {
+    if (gives_up()) break;
+    compile_waiver(waiver, *program);
+  }
+  report_errors();
   graph_.finish(*program);
-  report_.rules = definitions_.rules.size();
+  report_.rules = program->rules.size();
   report_.macros = definitions_.macros.size();
   report_.lists = definitions_.lists.size();
   return program;
 }
 
 void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {
-  const auto condition = compile_text(rule.condition);
+  Trail trail;
+  trail_ = &trail;
+  const std::vector<Part> parts = compile_parts(rule);
+  auto sequence = compile_sequence(rule);
   auto output = compile_output(rule.output);
-  if (!condition.has_value() || !output.has_value()) return;
+  trail_ = &lists_trail_;
+  if (parts.empty() || !output.has_value() || rule.sequence.has_value() != sequence.has_value()) {
+    if (rule.skip_unknown && trail.only_unknown) {
+      note(rule.name, 0,
+           fmt::format("rule '{}' is left out: it names a field that does not exist, and says "
+                       "'skip-if-unknown-filter'",
+                       rule.name.value));
+      return;
+    }
+    want(trail);
+    std::ranges::move(trail.errors, std::back_inserter(rule_errors_));
+    return;
+  }
   const auto index = static_cast<uint32_t>(program.rules.size());
   RuleInfo info = rule.info;
+  info.condition = trimmed(rule.condition.value);
+  info.output = trimmed(rule.output.value);
   for (const EventRow& event : event_rows()) {
-    const NodeId special = graph_.specialise(*condition, event.type);
-    if (special == kFalse) continue;
-    info.events.emplace_back(event.name);
-    if (info.enabled) program.by_type[event.type].push_back({index, special});
+    bool asked = false;
+    for (const Part& part : parts) {
+      const NodeId special = graph_.specialise(part.condition, event.type);
+      if (special == kFalse) continue;
+      asked = true;
+      if (info.enabled) program.by_type[event.type].push_back({index, special, part.step});
+    }
+    if (asked) info.events.emplace_back(event.name);
   }
-  if (info.events.empty()) {
-    report_.notes.push_back(diagnostic(
-        rule.condition, 0,
-        fmt::format("rule '{}' can never match: no event fits its condition", rule.name.value)));
+  if (sequence.has_value()) {
+    note_idle_steps(rule, parts);
+    program.sequences.emplace(index, *std::move(sequence));
   }
+  report_rule(rule, info, trail);
   program.rules.push_back(std::move(info));
   program.outputs.push_back(std::move(*output));
+}
+
+// `text` with the rule's exceptions and scope.
+std::optional<NodeId> Compiler::compile_condition(const RuleDefinition& rule,
+                                                  const SourceText& text) {
+  std::vector<NodeId> parts;
+  bool valid = true;
+  const auto add = [&](std::optional<NodeId> part) {
+    valid &= part.has_value();
+    if (part.has_value()) parts.push_back(*part);
+  };
+  add(compile_text(text));
+  add(compile_scope(rule.scope));
+  for (const ExceptionDefinition& exception : rule.exceptions) {
+    const auto excepted = compile_exception(exception);
+    add(excepted.has_value() ? std::optional(graph_.negation(*excepted)) : std::nullopt);
+  }
+  if (!valid) return std::nullopt;
+  return graph_.all(parts);
+}
+
+void Compiler::report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail) {
+  const SourceText& text = rule.sequence.has_value() ? rule.name : rule.condition;
+  std::map<std::string_view, std::string> fields_by_reason;
+  for (const auto& [field, why] : trail.gaps) {
+    std::string& fields = fields_by_reason[why];
+    fields += fields.empty() ? field : ", " + field;
+  }
+  for (const auto& [why, fields] : fields_by_reason) {
+    note(rule.name, 0,
+         fmt::format("rule '{}' asks for {}: never a value here, as {}", rule.name.value, fields,
+                     why));
+  }
+  if (info.events.empty()) {
+    note(text, 0,
+         fmt::format("rule '{}' can never match: no event fits its condition", rule.name.value));
+  } else if (info.events.size() == event_rows().size() && rule.warn_event_types) {
+    note(text, 0,
+         fmt::format("rule '{}' names no event type and is asked of every event; 'warn_evttypes: "
+                     "false' says that this is meant",
+                     rule.name.value));
+  }
+}
+
+void Compiler::want(const Trail& trail) {
+  for (const std::string& name : trail.macros) {
+    const auto macro = macros_.find(name);
+    if (macro == macros_.end() || std::exchange(macro->second.wanted, true)) continue;
+    want(macro->second.trail);
+  }
+}
+
+// A macro that only rules use which are left out may name fields that do not exist.
+void Compiler::report_errors() {
+  const auto report = [this](const std::vector<Diagnostic>& errors) {
+    const size_t room = kErrorsMax - std::min(kErrorsMax, report_.errors.size());
+    const auto end = errors.begin() + static_cast<ptrdiff_t>(std::min(room, errors.size()));
+    report_.errors.insert(report_.errors.end(), errors.begin(), end);
+  };
+  report(lists_trail_.errors);
+  for (const auto& [name, macro] : macros_) {
+    if (macro.wanted || !some_left_out_ || !macro.trail.only_unknown) report(macro.trail.errors);
+  }
+  report(rule_errors_);
 }
 
 std::optional<NodeId> Compiler::compile_text(const SourceText& text) {
@@ -99,7 +179,7 @@ std::optional<NodeId> Compiler::compile(const Expression& expression, const Sour
     case Expression::Kind::macro:
       return compile_macro(expression, text);
     case Expression::Kind::comparison:
-      return compile_comparison(expression, text);
+      return compile_comparison(expression.comparison, text);
   }
   return std::nullopt;
 }
@@ -109,6 +189,7 @@ std::optional<NodeId> Compiler::compile_chain(const Expression& expression,
   std::vector<NodeId> parts;
   bool valid = true;
   for (const auto& child : expression.children) {
+    if (gives_up()) return std::nullopt;
     const auto part = compile(*child, text);
     if (part.has_value()) parts.push_back(*part);
     valid &= part.has_value();
@@ -131,113 +212,27 @@ std::optional<NodeId> Compiler::compile_macro(const Expression& use, const Sourc
   }
   const auto [known, fresh] = macros_.try_emplace(use.macro);
   Macro& macro = known->second;  // a node of std::map: stays where it is
-  if (!fresh) {
-    if (macro.done) return macro.node;
+  trail_->macros.insert(use.macro);
+  if (fresh) {
+    if (depth_ >= kNesting) {
+      macro.done = true;
+      return fail(text, use.offset, fmt::format("macros nested deeper than {} levels", kNesting));
+    }
+    ++depth_;
+    Trail* const outer = std::exchange(trail_, &macro.trail);
+    macro.node = compile_text(definition->second.condition);
+    trail_ = outer;
+    --depth_;
+    macro.done = true;
+  } else if (!macro.done) {
+    trail_->macros.erase(use.macro);
     return fail(text, use.offset, fmt::format("macro '{}' uses itself", use.macro));
   }
-  if (depth_ >= kNesting) {
-    macro.done = true;
-    return fail(text, use.offset, fmt::format("macros nested deeper than {} levels", kNesting));
+  if (!macro.trail.only_unknown) trail_->only_unknown = false;
+  if (trail_->gaps.size() < kGapsNamed) {
+    trail_->gaps.insert(macro.trail.gaps.begin(), macro.trail.gaps.end());
   }
-  ++depth_;
-  macro.node = compile_text(definition->second.condition);
-  --depth_;
-  macro.done = true;
   return macro.node;
-}
-
-std::optional<NodeId> Compiler::compile_comparison(const Expression& expression,
-                                                   const SourceText& text) {
-  const Comparison& comparison = expression.comparison;
-  auto resolved = resolve_field(comparison.field, comparison.argument);
-  if (auto* unknown = std::get_if<std::string>(&resolved)) {
-    return fail(text, expression.offset, std::move(*unknown));
-  }
-  const auto& field = std::get<FieldReference>(resolved);
-  if (std::string wrong = check_operator(field, comparison.op); !wrong.empty()) {
-    return fail(text, comparison.op_offset, std::move(wrong));
-  }
-  auto right = values(field, comparison, text);
-  if (!right.has_value()) return std::nullopt;
-  return graph_.comparison(field, comparison.op, std::move(*right));
-}
-
-std::optional<std::vector<std::string>> Compiler::values(const FieldReference& field,
-                                                         const Comparison& comparison,
-                                                         const SourceText& text) {
-  std::vector<std::string> values;
-  bool valid = true;
-  for (const Literal& value : comparison.values) {
-    const bool may_be_list = takes_list(comparison.op) && !value.quoted;
-    const List* expanded = may_be_list ? list(value.text) : nullptr;
-    if (expanded != nullptr) {
-      for (const std::string& item : expanded->values) {
-        valid &= check(field, comparison.op, item, text, value.offset);
-        values.push_back(item);
-      }
-      continue;
-    }
-    const bool alone = comparison.values.size() == 1 && field.text != "evt.type";
-    if (comparison.list_by_name || (may_be_list && alone && looks_like_list_name(value))) {
-      fail(text, value.offset,
-           fmt::format("unknown list '{}'; the name of a list expected, or a value in quotes and "
-                       "brackets",
-                       value.text));
-      valid = false;
-      continue;
-    }
-    valid &= check(field, comparison.op, value.text, text, value.offset);
-    note_unknown_event(field, value.text, text, value.offset);
-    values.push_back(value.text);
-  }
-  if (!valid) return std::nullopt;
-  return values;
-}
-
-bool Compiler::check(const FieldReference& field, Operator op, std::string_view value,
-                     const SourceText& text, size_t offset) {
-  std::string wrong = check_value(field, op, value);
-  if (wrong.empty()) return true;
-  fail(text, offset, std::move(wrong));
-  return false;
-}
-
-void Compiler::note_unknown_event(const FieldReference& field, std::string_view value,
-                                  const SourceText& text, size_t offset) {
-  if (field.text != "evt.type" || is_event_name(value)) return;
-  report_.notes.push_back(diagnostic(
-      text, offset, fmt::format("no event is called '{}': this comparison is false", value)));
-}
-
-const Compiler::List* Compiler::list(std::string_view name) {
-  const auto definition = definitions_.lists.find(name);
-  if (definition == definitions_.lists.end()) return nullptr;
-  const auto [known, fresh] = lists_.try_emplace(std::string(name));
-  List& list_of_name = known->second;
-  if (!fresh) return &list_of_name;  // within a circle: what it has until now, reported below
-  if (depth_ >= kNesting) {
-    fail(definition->second.name, 0, fmt::format("lists nested deeper than {} levels", kNesting));
-    list_of_name.done = true;
-    return &list_of_name;
-  }
-  ++depth_;
-  for (const ListItem& item : definition->second.items) {
-    const List* inner = item.quoted ? nullptr : list(item.text.value);
-    if (inner == nullptr) {
-      list_of_name.values.push_back(item.text.value);
-    } else if (!inner->done) {
-      fail(item.text, 0, fmt::format("list '{}' contains itself", item.text.value));
-    } else {
-      list_of_name.values.insert(list_of_name.values.end(), inner->values.begin(),
-                                 inner->values.end());
-    }
-  }
-  --depth_;
-  std::ranges::sort(list_of_name.values);
-  list_of_name.values.erase(std::unique(list_of_name.values.begin(), list_of_name.values.end()),
-                            list_of_name.values.end());
-  list_of_name.done = true;
-  return &list_of_name;
 }
 
 std::optional<CompiledOutput> Compiler::compile_output(const SourceText& text) {
@@ -250,15 +245,14 @@ std::optional<CompiledOutput> Compiler::compile_output(const SourceText& text) {
   for (OutputPart& part : std::get<std::vector<OutputPart>>(parsed)) {
     CompiledOutput::Part compiled;
     compiled.literal = std::move(part.literal);
+    compiled.width = part.width;
+    if (gives_up()) return std::nullopt;
     if (part.field.has_value()) {
-      auto resolved = resolve_field(part.field->name, part.field->argument);
-      if (auto* unknown = std::get_if<std::string>(&resolved)) {
-        fail(text, part.field->offset, std::move(*unknown));
-        valid = false;
-        continue;
-      }
+      const auto field = resolve(*part.field, text);
+      valid &= field.has_value();
+      if (!field.has_value()) continue;
       compiled.has_field = true;
-      compiled.slot = graph_.slot(std::get<FieldReference>(resolved));
+      compiled.slot = graph_.slot(*field);
     }
     output.parts.push_back(std::move(compiled));
   }
@@ -267,8 +261,27 @@ std::optional<CompiledOutput> Compiler::compile_output(const SourceText& text) {
 }
 
 std::nullopt_t Compiler::fail(const SourceText& text, size_t offset, std::string message) {
-  report_.errors.push_back(diagnostic(text, offset, std::move(message)));
+  trail_->only_unknown = false;
+  ++error_count_;
+  return keep_error(text, offset, std::move(message));
+}
+
+std::nullopt_t Compiler::fail_unknown(const SourceText& text, size_t offset, std::string message) {
+  ++unknown_count_;
+  if (!some_left_out_) ++error_count_;
+  return keep_error(text, offset, std::move(message));
+}
+
+std::nullopt_t Compiler::keep_error(const SourceText& text, size_t offset, std::string message) {
+  if (trail_->errors.size() < kErrorsMax) {
+    trail_->errors.push_back(diagnostic(text, offset, std::move(message)));
+  }
   return std::nullopt;
+}
+
+void Compiler::note(const SourceText& text, size_t offset, std::string message) {
+  if (report_.notes.size() >= kNotesMax) return;
+  report_.notes.push_back(diagnostic(text, offset, std::move(message)));
 }
 
 }  // namespace picket::rule

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "agent/detect/rule/ast.h"
 #include "agent/detect/rule/definitions.h"
 #include "agent/detect/rule/graph.h"
+#include "agent/detect/rule/load_limits.h"
 #include "agent/detect/rule/program.h"
 
 namespace picket::rule {
@@ -26,9 +28,18 @@ class Compiler {
   std::unique_ptr<Program> compile();
 
  private:
+  // What compiling a rule or a macro came upon.
+  struct Trail {
+    std::vector<Diagnostic> errors;
+    bool only_unknown = true;                      // all errors are fields that do not exist
+    std::map<std::string, std::string_view> gaps;  // fields that nothing fills, and why
+    std::set<std::string> macros;
+  };
   struct Macro {
-    bool done = false;  // false while it is compiled: a use then is a circle
+    bool done = false;    // false while it is compiled: a use then is a circle
+    bool wanted = false;  // a rule that is loaded uses it
     std::optional<NodeId> node;
+    Trail trail;
   };
   struct List {
     bool done = false;
@@ -36,30 +47,78 @@ class Compiler {
   };
 
   void compile_rule(const RuleDefinition& rule, Program& program);
+  std::optional<NodeId> compile_condition(const RuleDefinition& rule, const SourceText& text);
+  void report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail);
+  void report_errors();
+
   std::optional<NodeId> compile_text(const SourceText& text);
   std::optional<NodeId> compile(const Expression& expression, const SourceText& text);
   std::optional<NodeId> compile_chain(const Expression& expression, const SourceText& text);
   std::optional<NodeId> compile_macro(const Expression& use, const SourceText& text);
-  std::optional<NodeId> compile_comparison(const Expression& expression, const SourceText& text);
   std::optional<CompiledOutput> compile_output(const SourceText& text);
 
+  // compile_comparison.cpp
+  std::optional<NodeId> compile_comparison(const Comparison& comparison, const SourceText& text);
+  std::optional<NodeId> compile_fields(const FieldReference& left, const Comparison& comparison,
+                                       const SourceText& text);
+  std::optional<FieldReference> resolve(const Operand& operand, const SourceText& text);
   // The values of the right-hand side, lists expanded; nullopt: an error was reported.
   std::optional<std::vector<std::string>> values(const FieldReference& field,
                                                  const Comparison& comparison,
                                                  const SourceText& text);
+  bool add_value(const FieldReference& field, Operator op, const Literal& value,
+                 const SourceText& text, std::vector<std::string>& values);
+  const List* list_of(Operator op, Modifier modifier, const Literal& value);
   bool check(const FieldReference& field, Operator op, std::string_view value,
              const SourceText& text, size_t offset);
   const List* list(std::string_view name);
   void note_unknown_event(const FieldReference& field, std::string_view value,
                           const SourceText& text, size_t offset);
 
+  // compile_sequence.cpp: its steps, the last one first; none: an error was reported.
+  struct Part {
+    uint32_t step = kWholeRule;
+    NodeId condition = kFalse;
+  };
+  std::vector<Part> compile_parts(const RuleDefinition& rule);
+  std::optional<Sequence> compile_sequence(const RuleDefinition& rule);
+  void note_idle_steps(const RuleDefinition& rule, const std::vector<Part>& parts);
+
+  // compile_scope.cpp
+  std::optional<NodeId> compile_scope(const ScopeDefinition& scope);
+  void compile_waiver(const WaiverDefinition& definition, Program& program);
+
+  // compile_exception.cpp
+  std::optional<NodeId> compile_exception(const ExceptionDefinition& exception);
+  std::optional<FieldReference> exception_field(const SourceText& name);
+  std::optional<NodeId> compile_tuple(const ExceptionDefinition& exception,
+                                      const ExceptionDefinition::Tuple& tuple);
+  std::optional<NodeId> compile_part(const ExceptionDefinition& exception, size_t part,
+                                     const std::vector<const ExceptionDefinition::Value*>& values);
+  bool add_exception_value(const FieldReference& field, std::pair<Operator, Modifier> op,
+                           const ExceptionDefinition::Value& value,
+                           std::vector<std::string>& right);
+
+  bool gives_up() const { return error_count_ >= kErrorsMax; }
+  void note(const SourceText& text, size_t offset, std::string message);
+  bool spend_on_list(const std::vector<std::string>& values, const SourceText& text, size_t offset);
+  void want(const Trail& trail);
   std::nullopt_t fail(const SourceText& text, size_t offset, std::string message);
+  std::nullopt_t keep_error(const SourceText& text, size_t offset, std::string message);
+  std::nullopt_t fail_unknown(const SourceText& text, size_t offset, std::string message);
 
   const Definitions& definitions_;
   LoadReport& report_;
   Graph graph_;
   std::map<std::string, Macro, std::less<>> macros_;
   std::map<std::string, List, std::less<>> lists_;
+  Trail lists_trail_;
+  Trail* trail_ = &lists_trail_;
+  std::vector<Diagnostic> rule_errors_;
+  bool some_left_out_ = false;  // rules may be, and then what only they use may be unknown
+  size_t error_count_ = 0;      // without unknown fields of macros that may be left out
+  size_t unknown_count_ = 0;
+  size_t list_bytes_ = 0, regex_instructions_ = 0;
   size_t depth_ = 0;  // of macros within macros, lists within lists
 };
 

@@ -18,6 +18,9 @@ Evaluation::Evaluation(const Program& program)
     slot.result.text.reserve(kTextReserve);
     slot.result.values.reserve(kValuesReserve);
   }
+  size_t entries = 0;
+  for (const auto& of_type : program.by_type) entries = std::max(entries, of_type.size());
+  candidates_.reserve((entries + 63) / 64);
 }
 
 void Evaluation::begin(const Observation& observation) {
@@ -46,7 +49,13 @@ bool Evaluation::decide(const Node& node) {
       return !holds(node.parts.front());
     case NodeKind::comparison: {
       const CompiledComparison& comparison = program_.comparisons[node.comparison];
-      return comparison.matcher.matches(read(comparison.slot));
+      if (!comparison.by_event.empty()) {
+        const pk_header& header = observation_->event.header();
+        return comparison.by_event[CompiledComparison::index_of(header.type, header.call)];
+      }
+      const FieldResult& left = read(comparison.slot);
+      if (!comparison.right.has_value()) return comparison.matcher.matches(left);
+      return comparison.matcher.matches(left, read(*comparison.right));
     }
     case NodeKind::constant:
       break;
@@ -63,7 +72,14 @@ const FieldResult& Evaluation::read(uint32_t index) {
   return slot.result;
 }
 
-std::string Evaluation::print(uint32_t index) {
+std::optional<std::string> Evaluation::value(uint32_t slot) {
+  const FieldResult& result = read(slot);
+  if (result.values.empty()) return std::nullopt;
+  return to_text(result.values.front());
+}
+
+std::string Evaluation::print(uint32_t index, std::string_view count) {
+  if (!count.empty() && program_.slots[index].text == kSequenceCount) return std::string(count);
   const FieldResult& result = read(index);
   if (result.values.empty()) return std::string(kMissing);
   std::string text = to_text(result.values.front());
@@ -74,22 +90,26 @@ std::string Evaluation::print(uint32_t index) {
   return printable(text);
 }
 
-std::string Evaluation::output(uint32_t rule) {
+std::string Evaluation::output(uint32_t rule, std::string_view count) {
   std::string text;
   for (const CompiledOutput::Part& part : program_.outputs[rule].parts) {
     text += part.literal;
-    if (part.has_field) text += print(part.slot);
+    if (!part.has_field) continue;
+    std::string value = print(part.slot, count);
+    if (part.width != 0) value.resize(part.width, ' ');
+    text += value;
   }
   return text;
 }
 
-std::vector<std::pair<std::string, std::string>> Evaluation::fields(uint32_t rule) {
+std::vector<std::pair<std::string, std::string>> Evaluation::fields(uint32_t rule,
+                                                                    std::string_view count) {
   std::vector<std::pair<std::string, std::string>> fields;
   for (const CompiledOutput::Part& part : program_.outputs[rule].parts) {
     if (!part.has_field) continue;
     const std::string& name = program_.slots[part.slot].text;
     const auto named = [&](const auto& field) { return field.first == name; };
-    if (std::ranges::none_of(fields, named)) fields.emplace_back(name, print(part.slot));
+    if (std::ranges::none_of(fields, named)) fields.emplace_back(name, print(part.slot, count));
   }
   return fields;
 }

@@ -3,7 +3,9 @@
 // grows to the largest event seen and is reused.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,19 +19,33 @@ class Evaluation {
  public:
   explicit Evaluation(const Program& program);
 
-  // Calls `on_match(index)` for every rule that matches, while its fields may be read.
+  // Calls `on_match(rule, step)` for every rule that matches, and for every step of a sequence,
+  // while fields may be read.
   template <class OnMatch>
   void run(const Observation& observation, OnMatch&& on_match) {
     begin(observation);
-    for (const Program::Entry& entry : program_.by_type[observation.event.type()]) {
-      if (holds(entry.condition)) on_match(entry.rule);
+    const pk_type type = observation.event.type();
+    program_.dispatch[type].find([this](uint32_t slot) -> decltype(auto) { return read(slot); },
+                                 candidates_);
+    for (size_t word = 0; word < candidates_.size(); ++word) {
+      for (uint64_t bits = candidates_[word]; bits != 0; bits &= bits - 1) {
+        const auto at = 64 * word + static_cast<size_t>(std::countr_zero(bits));
+        const Program::Entry& entry = program_.by_type[type][at];
+        if (holds(entry.condition)) on_match(entry.rule, entry.step);
+      }
     }
     observation_ = nullptr;
   }
 
-  // During run(): the rule's output, and the fields it names, printed.
-  std::string output(uint32_t rule);
-  std::vector<std::pair<std::string, std::string>> fields(uint32_t rule);
+  // During run(): the rule's output, and the fields it names, printed. `count` is printed for
+  // sequence.count.
+  std::string output(uint32_t rule, std::string_view count = {});
+  std::vector<std::pair<std::string, std::string>> fields(uint32_t rule,
+                                                          std::string_view count = {});
+  // During run().
+  bool holds(NodeId node);
+  // During run(): a field's value; nullopt: it has none.
+  std::optional<std::string> value(uint32_t slot);
 
  private:
   struct Slot {
@@ -42,16 +58,16 @@ class Evaluation {
   };
 
   void begin(const Observation& observation);
-  bool holds(NodeId node);
   bool decide(const Node& node);
   const FieldResult& read(uint32_t slot);
-  std::string print(uint32_t slot);
+  std::string print(uint32_t slot, std::string_view count);
 
   const Program& program_;
   const Observation* observation_ = nullptr;
   uint64_t event_ = 0;  // number of the current event
   std::vector<Slot> slots_;
   std::vector<Known> known_;
+  Bits candidates_;  // entries of the event's type
 };
 
 }  // namespace picket::rule

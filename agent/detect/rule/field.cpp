@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "absl/container/flat_hash_map.h"
+#include "agent/detect/rule/transform.h"
+
 namespace picket::rule {
 namespace {
 
@@ -12,17 +15,28 @@ constexpr std::string_view kEventPrefix = "event.";
 constexpr size_t kIndexMax = 64;
 
 std::span<const std::span<const Field>> groups() {
-  static const std::array kGroups{place_fields(), process_fields(), descriptor_fields(),
-                                  network_fields()};
+  static const std::array kGroups{
+      place_fields(),   owner_fields(),    session_fields(),  process_fields(), descriptor_fields(),
+      network_fields(), file_fields(),     call_fields(),     message_fields(), system_fields(),
+      absent_fields(),  resource_fields(), sequence_fields(), source_fields()};
   return kGroups;
 }
 
+// The first of a name has it.
 const Field* find_field(std::string_view name) {
-  for (const auto group : groups()) {
-    const auto found = std::ranges::find(group, name, &Field::name);
-    if (found != group.end()) return &*found;
-  }
-  return nullptr;
+  static const auto kFields = [] {
+    absl::flat_hash_map<std::string_view, const Field*> fields;
+    for (const auto group : groups())
+      for (const Field& field : group) fields.try_emplace(field.name, &field);
+    return fields;
+  }();
+  const auto found = kFields.find(name);
+  return found != kFields.end() ? found->second : nullptr;
+}
+
+bool takes_key(const Field& field) {
+  return field.argument == Argument::key || field.argument == Argument::key_or_none ||
+         field.argument == Argument::anything;
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -40,14 +54,17 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string unknown_field(std::string_view name) {
+std::string unknown_field(std::string_view name, bool suggest) {
   constexpr size_t kNear = 3;
   constexpr size_t kLongest = 64;  // a longer name is no slip of the keyboard
   std::string_view nearest;
   size_t distance = kNear + 1;
   for (const auto group : groups()) {
     for (const Field& field : group) {
-      const size_t d = name.size() > kLongest ? distance : edit_distance(name, field.name);
+      const size_t longer = std::max(name.size(), field.name.size());
+      const size_t apart = longer - std::min(name.size(), field.name.size());
+      const bool near = suggest && apart < distance && longer <= kLongest;
+      const size_t d = near ? edit_distance(name, field.name) : distance;
       if (d < distance) {
         distance = d;
         nearest = field.name;
@@ -92,8 +109,10 @@ std::variant<FieldReference, std::string> resolve_event_field(std::string_view n
 std::string argument_form(const Field& field) {
   switch (field.argument) {
     case Argument::none:
+    case Argument::anything:
       return std::string(field.name);
     case Argument::key:
+    case Argument::key_or_none:
       return fmt::format("{}[KEY]", field.name);
     case Argument::index:
     case Argument::index_or_none:
@@ -104,14 +123,34 @@ std::string argument_form(const Field& field) {
 
 }  // namespace
 
-std::variant<FieldReference, std::string> resolve_field(
-    std::string_view name, const std::optional<std::string>& argument) {
+std::variant<FieldReference, std::string> resolve_field(const Operand& operand, bool suggest) {
+  auto resolved = resolve_field(operand.field, operand.argument, suggest);
+  if (auto* reference = std::get_if<FieldReference>(&resolved)) {
+    std::string wrong = add_transforms(*reference, operand.transforms);
+    if (!wrong.empty()) return wrong;
+  }
+  return resolved;
+}
+
+std::variant<FieldReference, std::string> resolve_field(std::string_view name,
+                                                        const std::optional<std::string>& argument,
+                                                        bool suggest) {
   if (name.starts_with(kEventPrefix)) {
     if (argument.has_value()) return fmt::format("'{}' takes no argument in brackets", name);
     return resolve_event_field(name);
   }
   const Field* field = find_field(name);
-  if (field == nullptr) return unknown_field(name);
+  if (field == nullptr && !argument.has_value()) {
+    // container.label.KEY is an older spelling of container.label[KEY].
+    for (size_t dot = name.rfind('.'); field == nullptr && dot != name.npos && dot > 0;
+         dot = name.rfind('.', dot - 1)) {
+      const Field* with_key = find_field(name.substr(0, dot));
+      if (with_key != nullptr && takes_key(*with_key) && with_key->name != "evt.arg") {
+        return resolve_field(name.substr(0, dot), std::string(name.substr(dot + 1)));
+      }
+    }
+  }
+  if (field == nullptr) return unknown_field(name, suggest);
   FieldReference reference;
   reference.field = field;
   reference.text =
@@ -119,17 +158,19 @@ std::variant<FieldReference, std::string> resolve_field(
   reference.type = field->type;
   reference.values = field->values;
   reference.events = field->events;
-  reference.has_argument = argument.has_value();
-  if (!argument.has_value()) {
-    if (field->argument == Argument::none || field->argument == Argument::index_or_none) {
-      return reference;
-    }
+  // A star stands for every index, as no argument does.
+  const bool every = field->argument == Argument::index_or_none && argument == "*";
+  reference.has_argument = argument.has_value() && !every;
+  if (every) reference.text = name;
+  if (!reference.has_argument) {
+    const bool needed = field->argument == Argument::index || field->argument == Argument::key;
+    if (!needed) return reference;
     return fmt::format("'{}' needs an argument in brackets: {}", name, argument_form(*field));
   }
   if (field->argument == Argument::none) {
     return fmt::format("'{}' takes no argument in brackets", name);
   }
-  if (field->argument == Argument::key) {
+  if (takes_key(*field)) {
     reference.key = *argument;
     return reference;
   }
@@ -146,13 +187,18 @@ std::variant<FieldReference, std::string> resolve_field(
 void FieldReference::read(const Observation& observation, uint64_t number,
                           FieldResult& result) const {
   result.clear();
-  if (field != nullptr) {
+  if (field == nullptr) {
+    read_row(observation.event, result);
+  } else if (field->read != nullptr) {
     field->read({observation, *this, number}, result);
-    return;
   }
-  const FieldRow* row = rows[observation.event.type()];
+  if (!transforms.empty()) apply_transforms(transforms, counts, result);
+}
+
+void FieldReference::read_row(const Event& event, FieldResult& result) const {
+  const FieldRow* row = rows[event.type()];
   if (row == nullptr) return;
-  const FieldValue value = row->read(observation.event);
+  const FieldValue value = row->read(event);
   if (std::holds_alternative<std::monostate>(value)) return;
   const auto* list = std::get_if<NulList>(&value);
   if (list == nullptr) {
@@ -167,8 +213,9 @@ std::vector<FieldDoc> field_docs() {
   std::vector<FieldDoc> docs;
   for (const auto group : groups()) {
     for (const Field& field : group) {
-      FieldDoc doc{argument_form(field), field.type, std::string(field.doc), {}};
-      if (field.events != kAllEvents) {
+      FieldDoc doc{
+          argument_form(field), field.type, std::string(field.doc), {}, std::string(field.gap)};
+      if (field.events != kAllEvents && field.gap.empty()) {
         for (const EventRow& event : event_rows()) {
           if (field.events & mask_of(event.type)) doc.events.emplace_back(event.name);
         }
@@ -188,47 +235,11 @@ std::vector<FieldDoc> field_docs() {
         known->events.emplace_back(event.name);
       } else {
         docs.push_back(
-            {std::move(name), row.type, std::string(row.doc), {std::string(event.name)}});
+            {std::move(name), row.type, std::string(row.doc), {std::string(event.name)}, {}});
       }
     }
   }
   return docs;
-}
-
-std::span<const std::string_view> event_names(pk_type type) {
-  static constexpr std::array<std::string_view, 4> kFork{"clone", "clone3", "fork", "vfork"};
-  static constexpr std::array<std::string_view, 3> kExec{"execve", "execveat", "exec"};
-  static constexpr std::array<std::string_view, 1> kFound{"found"};
-  static constexpr std::array<std::string_view, 2> kExit{"procexit", "exit"};
-  static constexpr std::array<std::string_view, 1> kConnect{"connect"};
-  static constexpr std::array<std::string_view, 4> kStdio{"dup2", "dup3", "dup", "stdio"};
-  static constexpr std::array<std::string_view, 1> kMkdir{"cgroup_mkdir"};
-  static constexpr std::array<std::string_view, 1> kRmdir{"cgroup_rmdir"};
-  static constexpr std::array<std::string_view, 1> kAttach{"cgroup_attach"};
-  switch (type) {
-    case PK_FORK:
-      return kFork;
-    case PK_EXEC:
-      return kExec;
-    case PK_FOUND:
-      return kFound;
-    case PK_EXIT:
-      return kExit;
-    case PK_CONNECT:
-      return kConnect;
-    case PK_STDIO:
-      return kStdio;
-    case PK_CGROUP_MKDIR:
-      return kMkdir;
-    case PK_CGROUP_RMDIR:
-      return kRmdir;
-    case PK_CGROUP_ATTACH:
-      return kAttach;
-    case PK_NONE:
-    case PK_TYPE_END:
-      break;
-  }
-  return {};
 }
 
 }  // namespace picket::rule

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/detect/rule/ast.h"
 #include "agent/enrich/observation.h"
 #include "agent/event/schema.h"
 
@@ -26,12 +27,25 @@ enum class Values {
   list,  // like ends, but "in" asks for all (arguments)
 };
 
-// What alone decides a field's value at an exec, of the things that the kernel looks at before it
-// wakes the agent (policy.h). `inet`: without an IP socket among descriptors 0 to 2 the value
-// follows from the descriptor's kind.
-enum class Trait : uint8_t { none, layer, exec_in, inet };
+// What alone decides a field's value, of the things that the kernel looks at before it tells an
+// event or wakes the agent (policy.h). Of an exec: layer, exec_in, and `inet`: without an IP socket
+// among descriptors 0 to 2 the value follows from the descriptor's kind. `call`: which event it is.
+// Of an open: `open_mode`, `failed`, `file_name`, whose last component the kernel looks up, and
+// `of_interest`: the field has a value only for what the kernel itself finds worth telling
+// (PK_OF_*).
+enum class Trait : uint8_t {
+  none,
+  layer,
+  exec_in,
+  inet,
+  call,
+  open_mode,
+  failed,
+  file_name,
+  of_interest,
+};
 
-enum class Argument { none, index, index_or_none, key };
+enum class Argument { none, index, index_or_none, key, key_or_none, anything };
 
 struct FieldRequest;
 
@@ -40,6 +54,7 @@ struct FieldRequest;
 struct FieldResult {
   std::vector<FieldValue> values;
   std::string text;  // where a reader builds a text that exists nowhere else; at most one a field
+  std::string transformed;  // what transformers made of the values
 
   void clear() {
     values.clear();
@@ -51,7 +66,7 @@ struct FieldResult {
   }
 };
 
-using EventMask = uint32_t;  // bit of a pk_type
+using EventMask = uint64_t;  // bit of a pk_type
 constexpr EventMask mask_of(pk_type type) { return EventMask{1} << type; }
 constexpr EventMask kAllEvents = (EventMask{1} << PK_TYPE_END) - 2;
 
@@ -69,6 +84,7 @@ struct Field {
   std::string_view constant = {};     // of a text: what it always is
   std::optional<int64_t> least = {};  // of a number: it is never smaller
   Trait trait = Trait::none;
+  std::string_view gap = {};  // why no event fills it: it never has a value
 };
 
 constexpr Field decided_by(Trait trait, Field field) {
@@ -77,9 +93,22 @@ constexpr Field decided_by(Trait trait, Field field) {
 }
 
 std::span<const Field> process_fields();
+std::span<const Field> session_fields();  // of the process too: its session, group and age
+std::span<const Field> source_fields();   // where what it runs comes from
 std::span<const Field> descriptor_fields();
 std::span<const Field> network_fields();
-std::span<const Field> place_fields();  // container, workspace, user, event
+std::span<const Field> file_fields();
+std::span<const Field> call_fields();
+std::span<const Field> message_fields();
+std::span<const Field> system_fields();
+std::span<const Field> owner_fields();  // names of users, what the container is allowed
+std::span<const Field> resource_fields();
+std::span<const Field> sequence_fields();
+std::span<const Field> place_fields();   // container, workspace, user, event
+std::span<const Field> absent_fields();  // of Falco, without a source here: they have a gap
+
+// Of a sequence's output only: how far its last counting step came.
+inline constexpr std::string_view kSequenceCount = "sequence.count";
 
 // A field as a rule names it.
 struct FieldReference {
@@ -92,8 +121,15 @@ struct FieldReference {
   size_t index = 0;
   std::string key;
   std::array<const FieldRow*, PK_TYPE_END> rows{};  // event.NAME
+  std::vector<Transform> transforms;                // the innermost first
+  bool counts = false;                              // len() of a list
+
+  std::string_view gap() const { return field != nullptr ? field->gap : std::string_view(); }
 
   void read(const Observation& observation, uint64_t number, FieldResult& result) const;
+
+ private:
+  void read_row(const Event& event, FieldResult& result) const;
 };
 
 struct FieldRequest {
@@ -102,9 +138,13 @@ struct FieldRequest {
   uint64_t number;  // how many events were evaluated, this one included
 };
 
-// A sentence when there is no such field, or its argument is wrong.
+// A sentence when there is no such field, or its argument is wrong; `suggest`: with the name that
+// was probably meant, which takes a while to find.
 std::variant<FieldReference, std::string> resolve_field(std::string_view name,
-                                                        const std::optional<std::string>& argument);
+                                                        const std::optional<std::string>& argument,
+                                                        bool suggest = true);
+std::variant<FieldReference, std::string> resolve_field(const Operand& operand,
+                                                        bool suggest = true);
 
 // Every field with its documentation, in the order of its class: `picketctl rules fields`.
 struct FieldDoc {
@@ -112,10 +152,14 @@ struct FieldDoc {
   FieldType type;
   std::string doc;
   std::vector<std::string> events;  // schema names; empty: all
+  std::string gap;                  // why it never has a value; empty: it can have one
 };
 std::vector<FieldDoc> field_docs();
 
-// The names under which evt.type knows an event, the usual one first.
-std::span<const std::string_view> event_names(pk_type type);
+// The names under which evt.type knows an event of a type that a call caused; without call all that
+// it can have.
+std::span<const std::string_view> event_names(pk_type type, pk_call call = PK_CALL_NONE);
+// The calls that can cause it, PK_CALL_NONE among them.
+std::span<const pk_call> calls_of(pk_type type);
 
 }  // namespace picket::rule

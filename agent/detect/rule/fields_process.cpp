@@ -1,4 +1,6 @@
-// proc.* and thread.*: the process that caused the event, and its ancestors.
+// proc.*, thread.* and lineage.*: the process that caused the event, and its ancestors.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -187,6 +189,21 @@ void read_layer(const FieldRequest& request, FieldResult& result) {
 void read_exec_in(const FieldRequest& request, FieldResult& result) {
   result.add(self(request).exec_in);
 }
+void read_origin(const FieldRequest& request, FieldResult& result) {
+  result.add(to_string(self(request).driver.origin));
+}
+void read_agent(const FieldRequest& request, FieldResult& result) {
+  result.add_present(self(request).driver.agent);
+}
+void read_agent_session(const FieldRequest& request, FieldResult& result) {
+  const Driver& driver = self(request).driver;
+  if (driver.agent.empty()) return;
+  result.text = fmt::format("{}-{}", driver.agent_session.pid, driver.agent_session.start_ns);
+  result.add(std::string_view(result.text));
+}
+std::string_view origin_word(size_t i) {
+  return i < PK_DRIVER_END ? to_string(static_cast<Origin>(i)) : std::string_view();
+}
 void read_is_init(const FieldRequest& request, FieldResult& result) {
   const Process& process = self(request);
   const uint32_t init = request.observation.workspace.init_pid;
@@ -243,6 +260,12 @@ std::span<const Field> process_fields() {
       decided_by(Trait::exec_in,
                  {"proc.exec_in", boolean, "The process was put into the workspace from outside",
                   read_exec_in}),
+      {"proc.origin", text,
+       "Who drives it: human ide build package_manager ai_agent service platform unknown",
+       read_origin, Values::one, Argument::none, kAllEvents, origin_word},
+      {"lineage.agent", text, "Kind of the AI agent that it belongs to", read_agent},
+      {"lineage.agent_session", text, "That agent's first process, by number and start",
+       read_agent_session},
       {"proc.is_init", boolean, "The first process of the workspace", read_is_init},
       {"thread.tid", number, "Thread id in the initial pid namespace", read_tid},
       {"thread.cap_effective", text, "Effective capabilities by name, joined by blanks",

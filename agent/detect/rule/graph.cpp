@@ -11,11 +11,15 @@
 namespace picket::rule {
 namespace {
 
+// What is longer is one node, however often it is used.
+constexpr size_t kSharedParts = 32, kSharedValues = 32;
+
 // A number that is never smaller than `least` decides some comparisons: evt.num >= 0 is how rules
 // spell "always".
 std::optional<bool> decided_by_least(const FieldReference& field, Operator op,
                                      const std::vector<std::string>& values) {
-  if (field.field == nullptr || !field.field->least.has_value() || values.size() != 1) {
+  if (field.field == nullptr || !field.field->least.has_value() || values.size() != 1 ||
+      !field.transforms.empty()) {
     return std::nullopt;
   }
   const int64_t least = *field.field->least;
@@ -46,6 +50,32 @@ std::optional<Operator> merged_operator(const FieldReference& field, Operator op
   if (field.type == FieldType::boolean || field.values == Values::list) return std::nullopt;
   if (op == Operator::equal || op == Operator::in) return Operator::in;
   return std::nullopt;
+}
+
+constexpr std::string_view kEventType = "evt.type";
+
+bool is_called(const Matcher& matcher, pk_type type, pk_call call) {
+  FieldResult names;
+  for (const std::string_view name : event_names(type, call)) names.add(name);
+  return matcher.matches(names);
+}
+
+// What a matcher of evt.type says of each event; all calls that do not cause an event are one to
+// it.
+std::vector<bool> answers_by_event(const Matcher& matcher) {
+  std::vector<bool> answers(CompiledComparison::index_of(PK_TYPE_END, 0));
+  for (const EventRow& event : event_rows()) {
+    const std::span<const pk_call> calls = calls_of(event.type);
+    std::optional<bool> of_others;
+    for (uint16_t id = 0; id < PK_CALL_END; ++id) {
+      const auto call = static_cast<pk_call>(id);
+      const bool causes = std::ranges::find(calls, call) != calls.end();
+      if (!causes && !of_others.has_value()) of_others = is_called(matcher, event.type, call);
+      answers[CompiledComparison::index_of(event.type, id)] =
+          causes ? is_called(matcher, event.type, call) : *of_others;
+    }
+  }
+  return answers;
 }
 
 std::string quoted_if_needed(const std::string& value) {
@@ -91,6 +121,7 @@ NodeId Graph::intern_test(Test test) {
   test.values.erase(std::unique(test.values.begin(), test.values.end()), test.values.end());
   // Lengths keep values that contain the separator apart.
   std::string key = fmt::format("? {} {}", test.slot, static_cast<int>(test.op));
+  if (test.right.has_value()) key += fmt::format(" ={}", *test.right);
   for (const std::string& value : test.values) key += fmt::format(" {}:{}", value.size(), value);
   Node node{NodeKind::comparison, static_cast<uint32_t>(tests_.size()), {}};
   const size_t before = nodes_.size();
@@ -101,14 +132,53 @@ NodeId Graph::intern_test(Test test) {
 
 NodeId Graph::comparison(const FieldReference& field, Operator op,
                          std::vector<std::string> values) {
+  if (!field.gap().empty()) return kFalse;
   if (op != Operator::exists && values.empty()) return kFalse;  // in an empty list
   if (const auto decided = decided_by_least(field, op, values)) return *decided ? kTrue : kFalse;
-  if (field.field != nullptr && !field.field->constant.empty()) {
+  const bool constant = field.field != nullptr && !field.field->constant.empty();
+  if (constant && field.transforms.empty()) {
     FieldResult result;
     result.add(field.field->constant);
     return make_matcher(field, op, std::move(values)).matches(result) ? kTrue : kFalse;
   }
-  return intern_test({slot(field), op, std::move(values)});
+  return intern_test({slot(field), op, std::move(values), std::nullopt});
+}
+
+NodeId Graph::comparison_of_fields(const FieldReference& left, Operator op,
+                                   const FieldReference& right) {
+  if (!left.gap().empty() || !right.gap().empty()) return kFalse;
+  return intern_test({slot(left), op, {}, slot(right)});
+}
+
+NodeId Graph::comparison_with_each(const FieldReference& field, Operator op, Modifier modifier,
+                                   const std::vector<std::string>& values) {
+  if (modifier == Modifier::none) return comparison(field, op, values);
+  if (values.empty()) return kFalse;
+  const bool single = field.values == Values::one;
+  if (op == Operator::equal && modifier != Modifier::all_of && single) {
+    return comparison(field, Operator::in, values);
+  }
+  std::vector<NodeId> parts;
+  for (const std::string& value : values) parts.push_back(comparison(field, op, {value}));
+  switch (modifier) {
+    case Modifier::all_of:
+      return all(parts);
+    case Modifier::one_of:
+      return exactly_one(parts);
+    default:
+      return any(parts);
+  }
+}
+
+// One after the other: `one` holds when exactly one of those so far does, `none` when none does.
+NodeId Graph::exactly_one(const std::vector<NodeId>& parts) {
+  NodeId one = kFalse, none = kTrue;
+  for (const NodeId part : parts) {
+    const NodeId other = negation(part);
+    one = any({all({one, other}), all({none, part})});
+    none = all({none, other});
+  }
+  return one;
 }
 
 NodeId Graph::negation(NodeId part) {
@@ -122,22 +192,50 @@ NodeId Graph::chain(NodeKind kind, const std::vector<NodeId>& parts) {
   const NodeId absorbing = kind == NodeKind::all ? kFalse : kTrue;
   const NodeId neutral = kind == NodeKind::all ? kTrue : kFalse;
   std::vector<NodeId> flat;
+  absl::flat_hash_set<NodeId> seen;
   const auto append = [&](NodeId part) {
-    if (part != neutral && std::ranges::find(flat, part) == flat.end()) flat.push_back(part);
+    if (part != neutral && seen.insert(part).second) flat.push_back(part);
   };
   for (const NodeId part : parts) {
-    if (nodes_[part].kind == kind) {
+    // A long one is shared as it is: written out at each of its uses it would fill the memory.
+    const bool same = nodes_[part].kind == kind && nodes_[part].parts.size() <= kSharedParts;
+    if (same) {
       for (const NodeId inner : nodes_[part].parts) append(inner);
     } else {
       append(part);
     }
   }
-  if (std::ranges::find(flat, absorbing) != flat.end()) return absorbing;
+  if (seen.contains(absorbing)) return absorbing;
+  if (excludes_itself(kind, flat, seen)) return absorbing;
   if (kind == NodeKind::any) merge_tests(flat);
   if (flat.empty()) return neutral;
   if (flat.size() == 1) return flat.front();
   std::string key = fmt::format("{} {}", kind == NodeKind::all ? '&' : '|', fmt::join(flat, " "));
   return intern({kind, 0, std::move(flat)}, std::move(key));
+}
+
+// x and not x; x or not x; one text that is to be two.
+bool Graph::excludes_itself(NodeKind kind, const std::vector<NodeId>& parts,
+                            const absl::flat_hash_set<NodeId>& seen) const {
+  std::map<uint32_t, std::vector<std::string>> equal;  // by slot: what it may be
+  for (const NodeId part : parts) {
+    const Node& node = nodes_[part];
+    if (node.kind == NodeKind::negation && seen.contains(node.parts.front())) return true;
+    if (kind != NodeKind::all || node.kind != NodeKind::comparison) continue;
+    const Test& test = tests_[node.comparison];
+    const FieldReference& field = slots_[test.slot];
+    const bool one_of = test.op == Operator::equal || test.op == Operator::in;
+    if (!one_of || test.right.has_value() || field.values != Values::one ||
+        field.type != FieldType::text)
+      continue;
+    const auto [known, fresh] = equal.try_emplace(test.slot, test.values);
+    if (fresh) continue;
+    std::erase_if(known->second, [&](const std::string& value) {
+      return std::ranges::find(test.values, value) == test.values.end();
+    });
+    if (known->second.empty()) return true;
+  }
+  return false;
 }
 
 void Graph::merge_tests(std::vector<NodeId>& parts) {
@@ -147,7 +245,8 @@ void Graph::merge_tests(std::vector<NodeId>& parts) {
     if (nodes_[part].kind != NodeKind::comparison) return std::nullopt;
     const Test& test = tests_[nodes_[part].comparison];
     const auto op = merged_operator(slots_[test.slot], test.op);
-    if (!op.has_value()) return std::nullopt;
+    const bool small = test.values.size() <= kSharedValues;
+    if (!op.has_value() || test.right.has_value() || !small) return std::nullopt;
     return std::pair(test.slot, *op);
   };
   for (const NodeId part : parts) {
@@ -197,10 +296,33 @@ NodeId Graph::specialise_test(NodeId node, pk_type type) {
   const Test& test = tests_[nodes_[node].comparison];
   const FieldReference& field = slots_[test.slot];
   if ((field.events & mask_of(type)) == 0) return kFalse;
-  if (field.text != "evt.type") return node;
-  FieldResult names;
-  for (const std::string_view name : event_names(type)) names.add(name);
-  return make_matcher(field, test.op, test.values).matches(names) ? kTrue : kFalse;
+  if (test.right.has_value()) {
+    return (slots_[*test.right].events & mask_of(type)) == 0 ? kFalse : node;
+  }
+  if (field.text != kEventType) return node;
+  // Which call it was is known only when it comes; what is true of each needs no question.
+  const Matcher matcher = make_matcher(field, test.op, test.values);
+  const std::span<const pk_call> calls = calls_of(type);
+  const auto matching =
+      std::ranges::count_if(calls, [&](pk_call call) { return is_called(matcher, type, call); });
+  if (matching == 0) return kFalse;
+  return static_cast<size_t>(matching) == calls.size() ? kTrue : node;
+}
+
+CompiledComparison Graph::compiled(const Test& test) const {
+  const FieldReference& field = slots_[test.slot];
+  if (!test.right.has_value()) {
+    Matcher matcher = make_matcher(field, test.op, test.values);
+    std::vector<bool> by_event;
+    if (field.text == kEventType) by_event = answers_by_event(matcher);
+    return {test.slot, std::move(matcher), written(field, test.op, test.values), std::nullopt,
+            std::move(by_event)};
+  }
+  return {test.slot,
+          make_field_matcher(field, test.op),
+          fmt::format("{} {} val({})", field.text, to_string(test.op), slots_[*test.right].text),
+          test.right,
+          {}};
 }
 
 NodeId Graph::move(NodeId id, Program& program) {
@@ -211,8 +333,7 @@ NodeId Graph::move(NodeId id, Program& program) {
   if (node.kind == NodeKind::comparison) {
     const Test& test = tests_[node.comparison];
     node.comparison = static_cast<uint32_t>(program.comparisons.size());
-    program.comparisons.push_back({test.slot, make_matcher(slots_[test.slot], test.op, test.values),
-                                   written(slots_[test.slot], test.op, test.values)});
+    program.comparisons.push_back(compiled(test));
   }
   const auto moved = static_cast<NodeId>(program.nodes.size());
   program.nodes.push_back(std::move(node));
@@ -225,7 +346,10 @@ void Graph::finish(Program& program) {
   for (auto& entries : program.by_type) {
     for (Program::Entry& entry : entries) entry.condition = move(entry.condition, program);
   }
+  for (Waiver& waiver : program.waivers) waiver.condition = move(waiver.condition, program);
   program.slots = std::move(slots_);
+  for (const EventRow& event : event_rows())
+    program.dispatch[event.type] = Dispatch(program, event.type);
 }
 
 }  // namespace picket::rule

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "agent/detect/rule/program.h"
 
 namespace picket::rule {
@@ -19,6 +21,10 @@ class Graph {
   uint32_t slot(const FieldReference& field);  // the same for the same field
 
   NodeId comparison(const FieldReference& field, Operator op, std::vector<std::string> values);
+  NodeId comparison_of_fields(const FieldReference& left, Operator op, const FieldReference& right);
+  // `field op MODIFIER (values)`
+  NodeId comparison_with_each(const FieldReference& field, Operator op, Modifier modifier,
+                              const std::vector<std::string>& values);
   NodeId all(const std::vector<NodeId>& parts) { return chain(NodeKind::all, parts); }
   NodeId any(const std::vector<NodeId>& parts) { return chain(NodeKind::any, parts); }
   NodeId negation(NodeId part);
@@ -35,11 +41,16 @@ class Graph {
     uint32_t slot = 0;
     Operator op = Operator::exists;
     std::vector<std::string> values;  // sorted, each once
+    std::optional<uint32_t> right;    // slot of the field that stands in place of values
   };
 
   NodeId intern(Node node, std::string key);
   NodeId intern_test(Test test);
   NodeId chain(NodeKind kind, const std::vector<NodeId>& parts);
+  NodeId exactly_one(const std::vector<NodeId>& parts);
+  CompiledComparison compiled(const Test& test) const;
+  bool excludes_itself(NodeKind kind, const std::vector<NodeId>& parts,
+                       const absl::flat_hash_set<NodeId>& seen) const;
   void merge_tests(std::vector<NodeId>& parts);
   NodeId specialise_new(NodeId node, pk_type type);
   NodeId specialise_test(NodeId node, pk_type type);

@@ -31,10 +31,13 @@ constexpr auto kOperators = std::to_array<std::pair<std::string_view, Operator>>
     {"in", Operator::in},
     {"intersects", Operator::intersects},
     {"startswith", Operator::starts_with},
+    {"bstartswith", Operator::bstarts_with},
     {"endswith", Operator::ends_with},
     {"contains", Operator::contains},
     {"icontains", Operator::icontains},
+    {"bcontains", Operator::bcontains},
     {"glob", Operator::glob},
+    {"iglob", Operator::iglob},
     {"pmatch", Operator::pmatch},
     {"regex", Operator::regex},
     {"exists", Operator::exists},
@@ -60,6 +63,15 @@ char unescaped(char c) {
 }
 
 }  // namespace
+
+bool takes_list(Operator op) {
+  return op == Operator::in || op == Operator::intersects || op == Operator::pmatch;
+}
+
+bool is_ordering(Operator op) {
+  return op == Operator::less || op == Operator::less_equal || op == Operator::greater ||
+         op == Operator::greater_equal;
+}
 
 std::string_view to_string(Operator op) {
   for (const auto& [text, value] : kOperators) {
@@ -112,6 +124,37 @@ std::optional<Operator> Lexer::take_operator() {
     return op;
   }
   return std::nullopt;
+}
+
+Modifier Lexer::take_modifier_alone() {
+  constexpr auto kModifiers = std::to_array<std::pair<std::string_view, Modifier>>(
+      {{"oneof", Modifier::one_of}, {"anyof", Modifier::any_of}, {"allof", Modifier::all_of}});
+  for (const auto& [word, modifier] : kModifiers)
+    if (take_keyword(word)) return modifier;
+  return Modifier::none;
+}
+
+// Without a list behind it the word is a value like any other: `= anyof and ...`.
+Modifier Lexer::take_modifier() {
+  Lexer ahead = *this;
+  const Modifier modifier = ahead.take_modifier_alone();
+  Lexer behind = ahead;
+  const std::string_view name = behind.take_name();
+  const bool list =
+      ahead.peek() == '(' || (!name.empty() && name != "and" && name != "or" && name != "not");
+  if (modifier == Modifier::none || !list) return Modifier::none;
+  *this = ahead;
+  return modifier;
+}
+
+bool Lexer::take_call(std::string_view name) {
+  skip_blanks();
+  const std::string_view rest = text_.substr(offset_);
+  if (!rest.starts_with(name) || rest.size() == name.size() || rest[name.size()] != '(') {
+    return false;
+  }
+  offset_ += name.size() + 1;
+  return true;
 }
 
 std::variant<std::string, SyntaxError> Lexer::take_argument() {

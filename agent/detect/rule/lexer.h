@@ -23,6 +23,7 @@ class Lexer {
   explicit Lexer(std::string_view text) : text_(text) {}
 
   size_t offset() const { return offset_; }
+  void skip(size_t bytes) { offset_ += bytes; }
   bool at_end();
   char peek();        // the next character that is not blank; 0 at the end
   bool take(char c);  // one character of punctuation
@@ -32,6 +33,9 @@ class Lexer {
   // A field, macro or list: letters, digits, `_`, `.`, `-`. Empty when none stands here.
   std::string_view take_name();
   std::optional<Operator> take_operator();
+  Modifier take_modifier();                                // none unless a list follows
+  Modifier take_modifier_alone();                          // whatever follows
+  bool take_call(std::string_view name);                   // `name(`, without a blank between
   std::variant<std::string, SyntaxError> take_argument();  // after `[`, up to and with `]`
   std::variant<Literal, SyntaxError>
   take_value();  // quoted, or up to a blank, `,`, `(`, `)`, a quote or `=`

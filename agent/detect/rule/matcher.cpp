@@ -9,6 +9,9 @@
 #include <cstring>
 #include <optional>
 
+#include "agent/detect/rule/field_match.h"
+#include "agent/detect/rule/load_limits.h"
+
 namespace picket::rule {
 namespace {
 
@@ -35,10 +38,13 @@ std::optional<bool> parse_boolean(std::string_view text) {
   return std::nullopt;
 }
 
+constexpr int64_t kRegexBytes = 1 << 20;  // of one, once compiled and while it is matched
+
 re2::RE2::Options regex_options() {
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_dot_nl(true);
+  options.set_max_mem(kRegexBytes);
   return options;
 }
 
@@ -50,15 +56,26 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-bool is_ordering(Operator op) {
-  return op == Operator::less || op == Operator::less_equal || op == Operator::greater ||
-         op == Operator::greater_equal;
-}
-
 bool is_equality(Operator op) {
   return op == Operator::equal || op == Operator::not_equal || op == Operator::in ||
          op == Operator::intersects || op == Operator::exists;
 }
+
+// "cafebabe": pairs of hexadecimal digits.
+std::optional<std::string> parse_bytes(std::string_view text) {
+  std::string bytes;
+  if (text.empty() || text.size() % 2 != 0) return std::nullopt;
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const char* const end = text.data() + i + 2;
+    uint8_t byte = 0;
+    const auto [stop, error] = std::from_chars(text.data() + i, end, byte, 16);
+    if (error != std::errc() || stop != end) return std::nullopt;
+    bytes += static_cast<char>(byte);
+  }
+  return bytes;
+}
+
+bool takes_bytes(Operator op) { return op == Operator::bcontains || op == Operator::bstarts_with; }
 
 std::string words_of(const Field& field) {
   std::string words;
@@ -70,12 +87,17 @@ std::string words_of(const Field& field) {
 }
 
 std::string check_text(const FieldReference& field, Operator op, std::string_view value) {
-  if (op == Operator::regex) {
-    const re2::RE2 regex(re2::StringPiece(value.data(), value.size()), regex_options());
-    if (!regex.ok()) return fmt::format("not a regular expression: {}", regex.error());
-    return {};
+  const bool pattern = op == Operator::glob || op == Operator::iglob || op == Operator::pmatch;
+  if (pattern && value.size() > kPatternBytes) {
+    return fmt::format("a pattern longer than {} bytes", kPatternBytes);
   }
-  if (field.field == nullptr || field.field->word == nullptr || !is_equality(op)) return {};
+  if (takes_bytes(op)) {
+    if (parse_bytes(value).has_value()) return {};
+    return fmt::format("'{}' takes bytes in hexadecimal digits such as cafebabe, not '{}'",
+                       to_string(op), value);
+  }
+  const bool words = field.field != nullptr && field.field->word != nullptr;
+  if (!words || !is_equality(op) || !field.transforms.empty()) return {};
   for (size_t i = 0; !field.field->word(i).empty(); ++i) {
     if (field.field->word(i) == value) return {};
   }
@@ -122,13 +144,16 @@ std::variant<Network, std::string> parse_network(std::string_view text, bool nee
 }
 
 std::string check_operator(const FieldReference& field, Operator op) {
+  if (!field.gap().empty()) return {};
   bool fits = false;
   std::string_view takes;
   switch (field.type) {
     case FieldType::text:
     case FieldType::list:
       fits = !is_ordering(op);
-      takes = "= != in intersects startswith endswith contains icontains glob pmatch regex exists";
+      takes =
+          "= != in intersects startswith endswith contains icontains bcontains bstartswith glob "
+          "iglob pmatch regex exists";
       break;
     case FieldType::number:
       fits = is_equality(op) || is_ordering(op);
@@ -148,7 +173,21 @@ std::string check_operator(const FieldReference& field, Operator op) {
                      to_string(field.type), to_string(op), takes);
 }
 
+std::string check_regex(std::string_view value, size_t left, size_t& used) {
+  constexpr size_t kFailed = 2000;  // what one costs that is no regular expression
+  if (value.size() > kPatternBytes) {
+    return fmt::format("a regular expression longer than {} bytes", kPatternBytes);
+  }
+  if (left < kFailed) return "too many regular expressions, or too large ones";
+  const re2::RE2 regex(re2::StringPiece(value.data(), value.size()), regex_options());
+  const size_t cost = regex.ok() ? static_cast<size_t>(regex.ProgramSize()) : kFailed;
+  used += std::min(cost, left);
+  if (!regex.ok()) return fmt::format("not a regular expression: {}", regex.error());
+  return cost <= left ? "" : "too many regular expressions, or too large ones";
+}
+
 std::string check_value(const FieldReference& field, Operator op, std::string_view value) {
+  if (!field.gap().empty()) return {};
   switch (field.type) {
     case FieldType::text:
     case FieldType::list:
@@ -205,7 +244,12 @@ Matcher make_matcher(const FieldReference& field, Operator op, std::vector<std::
     case Operator::pmatch:
       return {op, field.values, PathPrefixes(values)};
     case Operator::icontains:
+    case Operator::iglob:
       return {op, field.values, lower_case(values.front())};
+    case Operator::bcontains:
+      return {Operator::contains, field.values, parse_bytes(values.front()).value_or("")};
+    case Operator::bstarts_with:
+      return {Operator::bstarts_with, field.values, parse_bytes(values.front()).value_or("")};
     case Operator::regex:
       return {op, field.values,
               std::shared_ptr<const re2::RE2>(
@@ -213,6 +257,14 @@ Matcher make_matcher(const FieldReference& field, Operator op, std::vector<std::
     default:
       return {op, field.values, std::move(values.front())};
   }
+}
+
+Matcher make_field_matcher(const FieldReference& field, Operator op) {
+  return {op, field.values, std::monostate{}};
+}
+
+bool Matcher::matches(const FieldResult& left, const FieldResult& right) const {
+  return match_fields(left, values_, op_, right);
 }
 
 bool Matcher::matches(const FieldResult& left) const {
@@ -223,6 +275,16 @@ bool Matcher::matches(const FieldResult& left) const {
                          (op_ == Operator::in && values_ == Values::list);
   return wants_all ? std::ranges::all_of(left.values, test_one)
                    : std::ranges::any_of(left.values, test_one);
+}
+
+std::vector<std::string_view> Matcher::only_texts() const {
+  std::vector<std::string_view> texts;
+  if (const auto* text = std::get_if<std::string>(&right_); text && op_ == Operator::equal)
+    texts.push_back(*text);
+  const auto* set = std::get_if<TextSet>(&right_);
+  if (set != nullptr && (op_ == Operator::in || op_ == Operator::intersects))
+    texts.assign(set->begin(), set->end());
+  return texts;
 }
 
 bool Matcher::test(const FieldValue& value) const {
@@ -255,12 +317,17 @@ bool Matcher::test_text(std::string_view value) const {
         return contains_ignoring_case(value, *right);
       case Operator::glob:
         return glob_match(*right, value);
+      case Operator::iglob:
+        return glob_match_ignoring_case(*right, value);
+      case Operator::bstarts_with:
+        return value.starts_with(*right);
       default:
         return false;
     }
   }
   if (const auto* set = std::get_if<TextSet>(&right_)) {
-    return set->contains(absl::string_view(value.data(), value.size()));
+    return lengths_.may_have(value.size()) &&
+           set->contains(absl::string_view(value.data(), value.size()));
   }
   if (const auto* prefixes = std::get_if<PrefixList>(&right_)) return prefixes->matches(value);
   if (const auto* paths = std::get_if<PathPrefixes>(&right_)) return paths->matches(value);

@@ -37,10 +37,20 @@ class Matcher {
                    std::vector<Network>, PrefixList, PathPrefixes, std::shared_ptr<const re2::RE2>>;
 
   Matcher(Operator op, Values values, Right right)
-      : op_(op), values_(values), right_(std::move(right)) {}
+      : op_(op), values_(values), right_(std::move(right)) {
+    if (const auto* set = std::get_if<TextSet>(&right_))
+      for (const std::string& text : *set) lengths_.add(text.size());
+  }
 
   // False without values, whatever the operator.
   bool matches(const FieldResult& left) const;
+  // Of a comparison with a field, which has no right-hand side of its own.
+  bool matches(const FieldResult& left, const FieldResult& right) const;
+  // Where it asks whether a text is one of a few, those; of everything else nothing.
+  std::vector<std::string_view> only_texts() const;
+
+  Operator op() const { return op_; }
+  const Right& right() const { return right_; }
 
  private:
   bool test(const FieldValue& value) const;
@@ -50,13 +60,17 @@ class Matcher {
   Operator op_;
   Values values_;
   Right right_;
+  Lengths lengths_;  // of a set of texts
 };
 
 // Whether a field takes an operator at all; otherwise a sentence.
 std::string check_operator(const FieldReference& field, Operator op);
 // Whether `value` can stand at the right-hand side; otherwise a sentence.
 std::string check_value(const FieldReference& field, Operator op, std::string_view value);
+// The same for a regular expression, which costs instructions: more than `left` is one.
+std::string check_regex(std::string_view value, size_t left, size_t& used);
 // Of values that were checked.
 Matcher make_matcher(const FieldReference& field, Operator op, std::vector<std::string> values);
+Matcher make_field_matcher(const FieldReference& field, Operator op);
 
 }  // namespace picket::rule

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "agent/detect/rule/operand.h"
+
 namespace picket::rule {
 namespace {
 
@@ -23,6 +25,33 @@ class Parser {
     }
     if (expression == nullptr) return std::move(error_);
     return expression;
+  }
+
+  // What a condition has parts of, alone.
+  template <class Part>
+  std::variant<Part, SyntaxError> whole(std::variant<Part, SyntaxError> part) {
+    if (std::holds_alternative<SyntaxError>(part) || lexer_.at_end()) return part;
+    return SyntaxError{lexer_.offset(),
+                       fmt::format("nothing expected behind it, not {}", lexer_.rest())};
+  }
+
+  std::variant<Operand, SyntaxError> operand() { return whole(take_operand(lexer_)); }
+
+  std::variant<std::pair<Operator, Modifier>, SyntaxError> comparison_operator() {
+    const auto op = lexer_.take_operator();
+    if (!op.has_value())
+      return SyntaxError{0, fmt::format("an operator expected, not {}", lexer_.rest())};
+    Modifier modifier = Modifier::none;
+    if (!takes_list(*op) && !is_ordering(*op)) modifier = lexer_.take_modifier_alone();
+    return whole<std::pair<Operator, Modifier>>(std::pair(*op, modifier));
+  }
+
+  std::variant<std::vector<Literal>, SyntaxError> list_alone() {
+    Comparison comparison;
+    if (!lexer_.take('('))
+      return SyntaxError{0, fmt::format("'(' expected, not {}", lexer_.rest())};
+    if (!list(comparison)) return std::move(error_);
+    return whole<std::vector<Literal>>(std::move(comparison.values));
   }
 
  private:
@@ -67,39 +96,42 @@ class Parser {
   }
 
   Parsed comparison_or_macro(size_t start) {
-    const std::string_view name = lexer_.take_name();
+    Lexer ahead = lexer_;
+    const std::string_view name = ahead.take_name();
     if (name.empty() || name == "and" || name == "or") {
       return fail(start, fmt::format("a field or macro expected, not {}",
                                      name.empty() ? lexer_.rest() : fmt::format("'{}'", name)));
     }
-    Comparison comparison;
-    comparison.field = name;
-    if (lexer_.take('[')) {
-      comparison.argument_offset = lexer_.offset();
-      auto argument = lexer_.take_argument();
-      if (auto* error = std::get_if<SyntaxError>(&argument)) {
-        return fail(error->offset, std::move(error->message));
-      }
-      comparison.argument = std::get<std::string>(std::move(argument));
+    if (lexer_.take_call("val")) {
+      return fail(start, "val() stands at the right-hand side only; a field or macro expected");
     }
+    Comparison comparison;
+    auto operand = take_operand(lexer_);
+    if (auto* error = std::get_if<SyntaxError>(&operand)) {
+      return fail(error->offset, std::move(error->message));
+    }
+    comparison.left = std::get<Operand>(std::move(operand));
     lexer_.peek();
     comparison.op_offset = lexer_.offset();
     const auto op = lexer_.take_operator();
-    if (!op.has_value()) {
-      const bool ends = lexer_.at_end() || lexer_.peek() == ')' || at_connective();
-      if (!ends || comparison.argument.has_value()) {
-        return fail(lexer_.offset(),
-                    fmt::format("an operator expected after '{}', not {}", name, lexer_.rest()));
-      }
-      Parsed macro = make(Expression::Kind::macro, start);
-      macro->macro = name;
-      return macro;
-    }
+    if (!op.has_value()) return macro(comparison.left, start);
     comparison.op = *op;
     if (!values(comparison)) return nullptr;
     Parsed expression = make(Expression::Kind::comparison, start);
     expression->comparison = std::move(comparison);
     return expression;
+  }
+
+  // A name without an operator behind it.
+  Parsed macro(const Operand& operand, size_t start) {
+    const bool ends = lexer_.at_end() || lexer_.peek() == ')' || at_connective();
+    if (!ends || operand.argument.has_value() || !operand.transforms.empty()) {
+      return fail(lexer_.offset(), fmt::format("an operator expected after '{}', not {}",
+                                               operand.field, lexer_.rest()));
+    }
+    Parsed macro = make(Expression::Kind::macro, start);
+    macro->macro = operand.field;
+    return macro;
   }
 
   bool at_connective() {
@@ -108,18 +140,26 @@ class Parser {
   }
 
   bool values(Comparison& comparison) {
-    switch (comparison.op) {
-      case Operator::exists:
-        return true;
-      case Operator::in:
-      case Operator::intersects:
-      case Operator::pmatch:
-        if (lexer_.take('(')) return list(comparison);
-        comparison.list_by_name = true;
-        return value(comparison);
-      default:
-        return value(comparison);
+    if (comparison.op == Operator::exists) return true;
+    if (at_transformer(lexer_)) return right(comparison);
+    const bool list_operator = takes_list(comparison.op);
+    if (!list_operator && !is_ordering(comparison.op)) {
+      comparison.modifier = lexer_.take_modifier();
     }
+    if (!list_operator && comparison.modifier == Modifier::none) return value(comparison);
+    if (lexer_.take('(')) return list(comparison);
+    comparison.list_by_name = true;
+    return value(comparison);
+  }
+
+  bool right(Comparison& comparison) {
+    auto operand = take_right_operand(lexer_);
+    if (auto* error = std::get_if<SyntaxError>(&operand)) {
+      fail(error->offset, std::move(error->message));
+      return false;
+    }
+    comparison.right = std::get<Operand>(std::move(operand));
+    return true;
   }
 
   bool list(Comparison& comparison) {
@@ -162,6 +202,18 @@ class Parser {
 
 std::variant<std::unique_ptr<Expression>, SyntaxError> parse_condition(std::string_view text) {
   return Parser(text).parse();
+}
+
+std::variant<Operand, SyntaxError> parse_operand(std::string_view text) {
+  return Parser(text).operand();
+}
+
+std::variant<std::pair<Operator, Modifier>, SyntaxError> parse_operator(std::string_view text) {
+  return Parser(text).comparison_operator();
+}
+
+std::variant<std::vector<Literal>, SyntaxError> parse_list(std::string_view text) {
+  return Parser(text).list_alone();
 }
 
 }  // namespace picket::rule

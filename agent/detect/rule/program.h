@@ -5,17 +5,22 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/detect/rule/dispatch.h"
 #include "agent/detect/rule/field.h"
 #include "agent/detect/rule/matcher.h"
 #include "agent/detect/rule/rule_set.h"
+#include "agent/detect/sequence/sequence.h"
 
 namespace picket::rule {
 
 using NodeId = uint32_t;
-constexpr NodeId kFalse = 0, kTrue = 1;  // nodes of every graph
+constexpr uint32_t kWholeRule = ~uint32_t{0};  // in place of a step
+constexpr NodeId kFalse = 0, kTrue = 1;        // nodes of every graph
 
 enum class NodeKind : uint8_t { constant, all, any, negation, comparison };
 
@@ -28,7 +33,12 @@ struct Node {
 struct CompiledComparison {
   uint32_t slot = 0;  // index into Program::slots
   Matcher matcher;
-  std::string text;  // as a rule would say it
+  std::string text;               // as a rule would say it
+  std::optional<uint32_t> right;  // slot of the field that it is compared with
+  // Of evt.type, which the event's type and call decide: the answers, by both.
+  std::vector<bool> by_event;
+
+  static size_t index_of(uint16_t type, uint16_t call) { return type * size_t{PK_CALL_END} + call; }
 };
 
 struct CompiledOutput {
@@ -36,14 +46,21 @@ struct CompiledOutput {
     std::string literal;  // in front of the field
     bool has_field = false;
     uint32_t slot = 0;
+    uint32_t width = 0;  // of the printed field: cut or filled up with blanks; 0: as it is
   };
   std::vector<Part> parts;
+};
+
+struct Waiver {
+  WaiverInfo info;
+  NodeId condition = kTrue;
 };
 
 struct Program {
   struct Entry {
     uint32_t rule = 0;
     NodeId condition = kFalse;
+    uint32_t step = kWholeRule;  // of the rule's sequence
   };
 
   std::vector<RuleInfo> rules;
@@ -51,7 +68,11 @@ struct Program {
   std::vector<FieldReference> slots;    // fields that are read, each once
   std::vector<CompiledComparison> comparisons;
   std::vector<Node> nodes;
-  std::array<std::vector<Entry>, PK_TYPE_END> by_type;
+  std::array<std::vector<Entry>, PK_TYPE_END> by_type;  // of a sequence the last step first
+  std::array<Dispatch, PK_TYPE_END> dispatch;           // which of them could match
+  std::map<uint32_t, Sequence> sequences;               // by the rule's index
+  std::vector<Waiver> waivers;
+  std::map<uint32_t, std::vector<uint32_t>> waivers_of;  // by the rule's index
 };
 
 }  // namespace picket::rule

@@ -1,6 +1,7 @@
 #include "agent/detect/rule/source_text.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace picket::rule {
 namespace {
@@ -100,12 +101,36 @@ class Walk {
 
 }  // namespace
 
-Position SourceText::at(size_t offset) const {
+void SourceText::append(SourceText more) {
+  value += ' ';
+  value += more.value;
+  appended.push_back(std::move(more));
+}
+
+size_t SourceText::own_size() const {
+  size_t size = value.size();
+  for (const SourceText& more : appended) size -= more.value.size() + 1;
+  return size;
+}
+
+Place SourceText::at(size_t offset) const {
+  size_t end = own_size();
+  if (offset <= end || appended.empty()) return {file, own_position(offset)};
+  for (const SourceText& more : appended) {
+    const size_t begin = end + 1;
+    end = begin + more.value.size();
+    if (offset <= end) return more.at(offset - begin);
+  }
+  return appended.back().at(appended.back().value.size());
+}
+
+Position SourceText::own_position(size_t offset) const {
   if (file == nullptr) return start;
-  offset = std::min(offset, value.size());
-  const bool on_blank = offset == value.size() || is_blank(value[offset]);
-  const size_t before = std::count_if(value.begin(), value.begin() + static_cast<ptrdiff_t>(offset),
-                                      [](char c) { return !is_blank(c); });
+  const std::string_view own = std::string_view(value).substr(0, own_size());
+  offset = std::min(offset, own.size());
+  const bool on_blank = offset == own.size() || is_blank(own[offset]);
+  const auto before = static_cast<size_t>(
+      std::ranges::count_if(own.substr(0, offset), [](char c) { return !is_blank(c); }));
   // A blank is named by the position behind the byte in front of it.
   size_t wanted = on_blank ? before : before + 1;
   if (wanted == 0) return start;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace picket::rule {
 
@@ -23,13 +24,25 @@ struct SourceFile {
   std::string text;
 };
 
+struct Place {
+  std::shared_ptr<const SourceFile> file;
+  Position position;
+};
+
 struct SourceText {
   std::string value;  // what YAML made of it
   std::shared_ptr<const SourceFile> file;
-  Position start;  // of the scalar, its quote or block indicator included
+  Position start;                         // of the scalar, its quote or block indicator included
+  std::vector<SourceText> appended = {};  // what `value` goes on with, each behind a blank
 
-  // Where the byte `offset` of `value` stands in the file.
-  Position at(size_t offset) const;
+  void append(SourceText more);
+
+  // Where the byte `offset` of `value` stands.
+  Place at(size_t offset) const;
+
+ private:
+  size_t own_size() const;
+  Position own_position(size_t offset) const;
 };
 
 }  // namespace picket::rule

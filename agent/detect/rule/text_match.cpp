@@ -53,17 +53,9 @@ size_t match_one(std::string_view pattern, char c) {
   }
 }
 
-std::string_view next_component(std::string_view& path) {
-  while (path.starts_with('/')) path.remove_prefix(1);
-  const size_t end = std::min(path.size(), path.find('/'));
-  const std::string_view component = path.substr(0, end);
-  path.remove_prefix(end);
-  return component;
-}
-
-}  // namespace
-
-bool glob_match(std::string_view pattern, std::string_view text) {
+// `fold` is done to each character of the text before it is compared.
+template <class Fold>
+bool matches(std::string_view pattern, std::string_view text, Fold fold) {
   size_t p = 0, t = 0;
   // Where to go on when the rest does not match: behind the last star, one character of text later.
   // An earlier star never needs to be tried again, so the time is bounded by the product of the
@@ -75,7 +67,7 @@ bool glob_match(std::string_view pattern, std::string_view text) {
       star_text = t;
       continue;
     }
-    const size_t used = p < pattern.size() ? match_one(pattern.substr(p), text[t]) : 0;
+    const size_t used = p < pattern.size() ? match_one(pattern.substr(p), fold(text[t])) : 0;
     if (used > 0) {
       p += used;
       ++t;
@@ -87,6 +79,24 @@ bool glob_match(std::string_view pattern, std::string_view text) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+std::string_view next_component(std::string_view& path) {
+  while (path.starts_with('/')) path.remove_prefix(1);
+  const size_t end = std::min(path.size(), path.find('/'));
+  const std::string_view component = path.substr(0, end);
+  path.remove_prefix(end);
+  return component;
+}
+
+}  // namespace
+
+bool glob_match(std::string_view pattern, std::string_view text) {
+  return matches(pattern, text, [](char c) { return c; });
+}
+
+bool glob_match_ignoring_case(std::string_view lower_case_pattern, std::string_view text) {
+  return matches(lower_case_pattern, text, lower);
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view lower_case_part) {

@@ -4,32 +4,100 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/parser.h>
 
+#include <map>
 #include <sstream>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "agent/detect/rule/load_limits.h"
 
 namespace picket::rule {
 namespace {
 
-// Remembers where each document begins.
-class DocumentStart final : public YAML::EventHandler {
+struct Refused {
+  YAML::Mark mark;
+  std::string message;
+};
+
+struct Size {
+  size_t nodes = 0, bytes = 0;
+  void add(const Size& other) {
+    nodes += other.nodes;
+    bytes += other.bytes;
+  }
+};
+
+// Remembers where each document begins, and counts what it holds with every alias written out:
+// then no later step can be made to walk over more than that.
+class Measure final : public YAML::EventHandler {
  public:
-  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    mark_ = mark;
+    open_.clear();
+    anchors_.clear();
+  }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(mark, anchor, 0); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                const std::string& value) override {
+    leaf(mark, anchor, value.size());
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto known = anchors_.find(anchor);
+    if (known == anchors_.end()) throw Refused{mark, "this alias stands within what it names"};
+    add(mark, known->second);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(mark, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(mark, anchor);
+  }
+  void OnMapEnd() override { close(); }
 
   const YAML::Mark& mark() const { return mark_; }
 
  private:
+  struct Open {
+    YAML::anchor_t anchor = 0;
+    Size size;
+    YAML::Mark mark;
+  };
+
+  void leaf(const YAML::Mark& mark, YAML::anchor_t anchor, size_t bytes) {
+    const Size size{1, bytes};
+    if (anchor != 0) anchors_[anchor] = size;
+    add(mark, size);
+  }
+  void open(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    open_.push_back({anchor, {1, 0}, mark});
+  }
+  void close() {
+    const Open closed = open_.back();
+    open_.pop_back();
+    if (closed.anchor != 0) anchors_[closed.anchor] = closed.size;
+    add(closed.mark, closed.size);
+  }
+  void add(const YAML::Mark& mark, const Size& size) {
+    Size& outer = open_.empty() ? all_ : open_.back().size;
+    outer.add(size);
+    if (outer.nodes > kFileNodes) {
+      throw Refused{mark, fmt::format("more than {} values, aliases written out", kFileNodes)};
+    }
+    if (outer.bytes > kFileBytes) {
+      throw Refused{mark,
+                    fmt::format("more than {} MiB of text, aliases written out", kFileBytes >> 20)};
+    }
+  }
+
   YAML::Mark mark_;
+  Size all_;  // of every document so far
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, Size> anchors_;
 };
 
 bool stands_at(std::string_view text, const YAML::Mark& mark, std::string_view word) {
@@ -46,7 +114,7 @@ bool stands_at(std::string_view text, const YAML::Mark& mark, std::string_view w
 bool check_documents(const SourceFile& file, LoadReport& report) {
   std::istringstream stream(file.text);
   YAML::Parser parser(stream);
-  DocumentStart start;
+  Measure start;
   for (bool first = true; parser.HandleNextDocument(start); first = false) {
     if (first || stands_at(file.text, start.mark(), "---")) continue;
     report.errors.push_back({file.name, start.mark().line + 1, start.mark().column + 1,
@@ -65,6 +133,9 @@ void for_each_document(const SourceFile& file, LoadReport& report,
     for (const YAML::Node& document : YAML::LoadAll(file.text)) {
       if (!document.IsNull()) read(document);
     }
+  } catch (const Refused& refused) {
+    report.errors.push_back(
+        {file.name, refused.mark.line + 1, refused.mark.column + 1, refused.message});
   } catch (const YAML::Exception& error) {
     report.errors.push_back({file.name, error.mark.line + 1, error.mark.column + 1,
                              fmt::format("not YAML: {}", error.msg)});

@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "agent/detect/rule/load_limits.h"
+
 namespace picket::rule {
 namespace {
 
@@ -35,10 +37,13 @@ YAML::Node YamlItem::value(std::string_view key) const {
 
 bool YamlItem::has(std::string_view key) const { return value(key).IsDefined(); }
 
+bool YamlItem::require(std::string_view key) { return has(key) || missing(key, kRequired); }
+
 bool YamlItem::allow(std::initializer_list<std::string_view> keys) {
   bool valid = true;
   std::set<std::string, std::less<>> seen;
   for (const auto& entry : map_) {
+    if (report_.errors.size() >= kErrorsMax) return false;
     const YAML::Node& key = entry.first;
     if (!key.IsScalar()) {
       valid = fail(key.Mark(), "a word expected as key");
@@ -89,6 +94,7 @@ bool YamlItem::read_items(std::string_view key,
   for (const YAML::Node& item : value) {
     if (!item.IsScalar()) {
       valid = fail(item.Mark(), fmt::format("a text expected as item of '{}'", key));
+      if (report_.errors.size() >= kErrorsMax) break;
       continue;
     }
     SourceText text = text_of(item);
@@ -98,9 +104,13 @@ bool YamlItem::read_items(std::string_view key,
   return valid;
 }
 
-SourceText YamlItem::text_of(const YAML::Node& scalar) const {
-  const YAML::Mark mark = scalar.Mark();
-  return {scalar.Scalar(), file_, {mark.line + 1, mark.column + 1}};
+SourceText YamlItem::text_of(const YAML::Node& node) const {
+  const YAML::Mark mark = node.Mark();
+  return {node.IsScalar() ? node.Scalar() : "", file_, {mark.line + 1, mark.column + 1}, {}};
+}
+
+void YamlItem::note(const SourceText& at, std::string message) {
+  report_.notes.push_back({file_->name, at.start.line, at.start.column, std::move(message)});
 }
 
 bool YamlItem::missing(std::string_view key, Presence presence) {

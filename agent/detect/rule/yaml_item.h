@@ -24,6 +24,7 @@ class YamlItem {
   YamlItem(YAML::Node map, std::shared_ptr<const SourceFile> file, LoadReport& report);
 
   bool has(std::string_view key) const;
+  bool require(std::string_view key);            // reports a key that is not there
   YAML::Node value(std::string_view key) const;  // undefined when absent
   YAML::Mark mark() const { return map_.Mark(); }
   bool allow(std::initializer_list<std::string_view> keys);  // reports duplicate and unknown keys
@@ -37,11 +38,14 @@ class YamlItem {
                   Presence presence = kRequired);
 
   bool fail(const SourceText& at, std::string message);  // answers false
+  bool fail(const YAML::Mark& mark, std::string message);
+  void note(const SourceText& at, std::string message);
+
+  const std::shared_ptr<const SourceFile>& file() const { return file_; }
+  SourceText text_of(const YAML::Node& node) const;  // of a list or mapping: where it stands
 
  private:
-  SourceText text_of(const YAML::Node& scalar) const;
   bool missing(std::string_view key, Presence presence);
-  bool fail(const YAML::Mark& mark, std::string message);
 
   YAML::Node map_;
   std::shared_ptr<const SourceFile> file_;

@@ -1,21 +1,19 @@
-// The user-space path of an event on one thread, with and without rules: what an event costs before
-// it matches anything. A synthetic workspace, so that it runs anywhere; items are events, or
-// envelopes for the spool.
+// The user-space path of an event on one thread: what an event costs before it matches anything. It
+// runs anywhere: a synthetic workspace up to the enricher, a recording for the rules (rule_cost.h);
+// items are events, envelopes for the spool, or a rule set that is loaded.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 
-#include "agent/detect/engine.h"
-#include "agent/detect/rule/rule_detector.h"
 #include "agent/enrich/enricher.h"
 #include "agent/event/record_builder.h"
 #include "agent/spool/spool.h"
 #include "common/bounded_queue.h"
+#include "tests/bench/replay/rule_cost.h"
 
 namespace picket::bench {
 namespace {
@@ -76,48 +74,11 @@ std::vector<Record> make_records() {
   return records;
 }
 
-// Rules of the common shapes, none of which matches: names, arguments, parents, addresses, paths.
-std::shared_ptr<const RuleSet> make_rules(int64_t count) {
-  constexpr const char* kConditions[] = {
-      "evt.type in (execve, execveat) and proc.name in (tool{0}, tool{0}-client, tool{0}d)",
-      "evt.type in (execve, execveat) and proc.name = curl{0} and proc.args contains --proxy{0}",
-      "evt.type = connect and fd.rport = {1} and not proc.name in (git, curl, pip)",
-      "evt.type in (execve, execveat) and proc.exepath startswith /opt/vendor{0}/ and proc.pname = "
-      "sh",
-      "evt.type in (execve, execveat) and proc.pname in (nginx{0}, httpd{0}) and proc.name in (sh, "
-      "bash)",
-  };
-  std::string text;
-  for (int64_t i = 0; i < count; ++i) {
-    text += fmt::format(
-        "- rule: bench.rule_{0}\n  desc: Of the benchmark\n  condition: {1}\n"
-        "  output: \"%proc.cmdline\"\n  priority: NOTICE\n",
-        i, fmt::format(fmt::runtime(kConditions[i % 5]), i, 20'000 + i));
-  }
-  const auto file =
-      std::filesystem::temp_directory_path() / fmt::format("bench_rules.{}.yaml", getpid());
-  std::ofstream(file) << text;
-  LoadReport report;
-  auto rules = load_rules(std::span(&file, 1), report);
-  std::filesystem::remove(file);
-  if (!rules.ok()) {
-    std::cerr << report.error_text();
-    die(rules.status());
-  }
-  return *std::move(rules);
-}
-
-struct CountFindings final : FindingSink {
-  void on_finding(Finding) override { ++count; }
-  size_t count = 0;
-};
-
-// The pipeline's middle: enricher and engine, one workspace that is known.
+// The enricher and what it gives on, in one workspace that is known.
 class Path final : public ObservationSink {
  public:
-  explicit Path(Engine* engine)
-      : engine_(engine),
-        enricher_(
+  Path()
+      : enricher_(
             {}, [](uint64_t, std::string, uint32_t) {},
             [](const Workspace&, const absl::Status&) {}) {
     give(program(kShell, {}, 1'500));
@@ -134,28 +95,22 @@ class Path final : public ObservationSink {
     if (!event) die(absl::InternalError("a record of the benchmark does not parse"));
     enricher_.on_event(*event, *this);
   }
-  void on_observation(const Observation& observation) override {
-    ++observations;
-    if (engine_ != nullptr) engine_->on_event(observation, findings);
-  }
+  void on_observation(const Observation&) override { ++observations; }
 
   size_t observations = 0;
-  CountFindings findings;
 
  private:
-  Engine* engine_;
   Enricher enricher_;
 };
 
-void run_path(benchmark::State& state, Engine* engine) {
+void enrich(benchmark::State& state) {
   const std::vector<Record> records = make_records();
-  Path path(engine);
+  Path path;
   for (auto round : state) {
     for (const Record& record : records) path.give(record);
   }
   const size_t events = static_cast<size_t>(state.iterations()) * records.size();
-  if (path.observations < events) state.SkipWithError("not every event reached the rules");
-  if (path.findings.count != 0) state.SkipWithError("a rule of the benchmark matched");
+  if (path.observations < events) state.SkipWithError("not every event came out");
   state.SetItemsProcessed(static_cast<int64_t>(events));
 }
 
@@ -165,14 +120,6 @@ void parse(benchmark::State& state) {
     for (const Record& record : records) benchmark::DoNotOptimize(Event::parse(record));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(records.size()));
-}
-
-void enrich(benchmark::State& state) { run_path(state, nullptr); }
-
-void replay(benchmark::State& state) {
-  Engine engine;
-  engine.add(std::make_unique<RuleDetector>(make_rules(state.range(0))));
-  run_path(state, &engine);
 }
 
 void queue(benchmark::State& state) {
@@ -208,7 +155,7 @@ void spool(benchmark::State& state) {
 void register_all() {
   benchmark::RegisterBenchmark("parse", parse);
   benchmark::RegisterBenchmark("enrich", enrich);
-  for (const int rules : {1, 10, 80}) benchmark::RegisterBenchmark("replay", replay)->Arg(rules);
+  register_rule_cost(PICKET_SOURCE_DIR "/tests/records/developer.pkr");
   benchmark::RegisterBenchmark("queue", queue);
   for (const int batch : {1, 100}) benchmark::RegisterBenchmark("spool", spool)->Arg(batch);
 }

@@ -1,6 +1,7 @@
-// bench_run [--json FILE] [--pairs N] [--shells N] [--only overhead|footprint|latency|replay]: what
-// Picket costs and how fast it is, beside its targets. Root. Exit status 1 when a part could not be
-// measured; a missed target is a figure, not a failure.
+// bench_run --record FILE, or [--json FILE] [--pairs N] [--shells N] [--only
+// overhead|footprint|latency|workloads|replay]: what Picket costs and how fast it is, beside its
+// targets. Root. Exit status 1 when a part could not be measured; a missed target is a figure, not
+// a failure.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -13,7 +14,7 @@ namespace picket::bench {
 namespace {
 
 struct Options {
-  std::string json, only;
+  std::string json, only, record;
   int pairs = 20, shells = 200;
 };
 
@@ -29,6 +30,7 @@ int run(const Options& options) {
   part("overhead", [&] { return measure_overhead(options.pairs, report); });
   part("footprint", [&] { return measure_footprint(report); });
   part("latency", [&] { return measure_latency(options.shells, report); });
+  part("workloads", [&] { return measure_workloads(report); });
   part("replay", [&] { return measure_replay(PICKET_BINARY_DIR "/bench_replay", report); });
   report.print();
   if (!options.json.empty()) {
@@ -52,11 +54,17 @@ int main(int argc, char** argv) {
   app.add_option("--shells", options.shells, "Reverse shells whose way is timed")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--only", options.only, "One part")
-      ->check(CLI::IsMember({"overhead", "footprint", "latency", "replay"}));
+      ->check(CLI::IsMember({"overhead", "footprint", "latency", "workloads", "replay"}));
+  app.add_option("--record", options.record,
+                 "Measure nothing: record a developer's work into this file");
   CLI11_PARSE(app, argc, argv);
   if (const std::string why = picket::test::missing_for_live_tests(); !why.empty()) {
     fmt::print(stderr, "bench_run: cannot measure here: {}\n", why);
     return 1;
   }
-  return picket::bench::run(options);
+  if (options.record.empty()) return picket::bench::run(options);
+  const absl::Status recorded = picket::bench::record_work(options.record);
+  if (recorded.ok()) return 0;
+  fmt::print(stderr, "bench_run: {}\n", std::string(recorded.message()));
+  return 1;
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kArea[] = "User space, one thread";
 
-using Times = std::map<std::string, double>;  // median nanoseconds of CPU per item
+using Times = std::map<std::string, double>;  // median nanoseconds of CPU per item, and counters
 
 absl::StatusOr<Times> run_benchmarks(const std::string& program) {
   auto output =
@@ -24,7 +24,10 @@ absl::StatusOr<Times> run_benchmarks(const std::string& program) {
   Times times;
   for (const auto& row : root["benchmarks"]) {
     if (row.value("aggregate_name", "") != "median") continue;
-    times[row.value("run_name", "")] = 1e9 / row.value("items_per_second", 0.0);
+    const std::string name = row.value("run_name", "");
+    times[name] = 1e9 / row.value("items_per_second", 0.0);
+    for (const char* counter : {"bytes", "events", "findings"})
+      if (row.contains(counter)) times[name + "." + counter] = row[counter];
   }
   return times;
 }
@@ -34,6 +37,8 @@ absl::StatusOr<Times> run_benchmarks(const std::string& program) {
 absl::Status measure_replay(const std::string& program, Report& report) {
   auto times = run_benchmarks(program);
   if (!times.ok()) return times.status();
+  for (const char* key : {"rules/1000", "load"})
+    if (times->count(key) == 0) return absl::InternalError(fmt::format("no figure for {}", key));
   const auto add = [&](const char* key, const char* name, const char* against,
                        std::optional<double> at_most) {
     const double ns = (*times)[key];
@@ -46,9 +51,21 @@ absl::Status measure_replay(const std::string& program, Report& report) {
   };
   add("parse", "check a record", "parse", {});
   add("enrich", "and give it its process and workspace", "parse", {});
-  add("replay/1", "and evaluate 1 rule", "enrich", {});
-  add("replay/10", "and evaluate 10 rules", "replay/1", {});
-  add("replay/80", "and evaluate 80 rules", "replay/1", 1000);
+  add("predicate", "ten rules as a C++ predicate", "parse", {});
+  add("rules/0", "the engine without a rule", "predicate", {});
+  add("rules/10", "the engine with the same ten rules", "predicate", 3 * (*times)["predicate"]);
+  add("rules/100", "the engine with 100 rules", "predicate", 250);
+  add("rules/1000", "the engine with 1,000 rules", "rules/100", 400);
+  report.add({.area = kArea,
+              .name = "load 1,000 rules",
+              .unit = "ms",
+              .value = (*times)["load"] * 1e-6,
+              .at_most = 200});
+  report.add({.area = kArea,
+              .name = "memory of 1,000 rules",
+              .unit = "MiB",
+              .value = (*times)["load.bytes"] / (1 << 20),
+              .at_most = 20});
   add("queue", "push and pop of the queue, no contention", "parse", {});
   add("spool/1", "append an envelope to the spool, alone", "parse", {});
   add("spool/100", "append an envelope to the spool, of 100", "spool/1", {});

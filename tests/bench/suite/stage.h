@@ -21,6 +21,7 @@ class Stage {
                                                        test::DeploymentOptions options);
   ~Stage();
 
+  test::Sandbox& sandbox() { return *sandbox_; }
   test::Deployment& deployment() { return *deployment_; }
   const std::string& watched() const { return watched_; }  // cgroup folders
   const std::string& unwatched() const { return unwatched_; }
@@ -37,6 +38,10 @@ class Stage {
 absl::Status measure_overhead(int pairs, Report& report);
 absl::Status measure_footprint(Report& report);
 absl::Status measure_latency(int shells, Report& report);
+absl::Status measure_workloads(Report& report);
 absl::Status measure_replay(const std::string& program, Report& report);
+
+// Makes the recording that measure_replay() uses: less of the same work.
+absl::Status record_work(const std::string& file);
 
 }  // namespace picket::bench

@@ -6,12 +6,16 @@
  * times a second, for ever processes family COUNT PORT         COUNT children, each with a child of
  * its own; then connects to 127.0.0.1:PORT (0: does not) and lives on with all of them
  *   processes daemons PORT               a daemon that becomes its own child without end, a minute
- * at most; then connects to 127.0.0.1:PORT and lives on */
+ * at most; then connects to 127.0.0.1:PORT and lives on
+ *   processes openat2 FOLDER PATH HOW    opens PATH for reading, beneath FOLDER or with FOLDER as
+ * its root */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -128,6 +132,13 @@ static int daemons(const char* port) {
   live_on();
 }
 
+static int open_below(const char* directory, const char* path, const char* how) {
+  struct open_how rules = {.flags = O_RDONLY};
+  rules.resolve = strcmp(how, "root") == 0 ? RESOLVE_IN_ROOT : RESOLVE_BENEATH;
+  int start = open(directory, O_PATH | O_DIRECTORY);
+  return syscall(SYS_openat2, start, path, &rules, sizeof rules) < 0;
+}
+
 int main(int argc, char** argv) {
   const char* what = argc > 2 ? argv[1] : "";
   if (!strcmp(what, "workers") && argc == 4) return workers(atoi(argv[2]), argv[3]);
@@ -137,5 +148,6 @@ int main(int argc, char** argv) {
   if (!strcmp(what, "ticker")) return ticker(argv[2]);
   if (!strcmp(what, "family") && argc == 4) return family(atoi(argv[2]), argv[3]);
   if (!strcmp(what, "daemons") && argc == 3) return daemons(argv[2]);
+  if (!strcmp(what, "openat2") && argc == 5) return open_below(argv[2], argv[3], argv[4]);
   return 2;
 }

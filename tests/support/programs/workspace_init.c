@@ -4,7 +4,9 @@
  *
  * Order:  uint32 length, then the words of a command line, each ended by NUL.
  * Answer: "started JOB PID\n" and "ended JOB STATUS\n", jobs counted from 1. Output goes to
- * /run/jobs/JOB.out. */
+ * /run/jobs/JOB.out.
+ * A job that was started waits for a uint32 0 before its first instruction: it might else be over
+ * before the test has found out which process of the machine it is. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +36,11 @@ static int read_fully(void* bytes, size_t length) {
   return 1;
 }
 
-static void run(char* words, size_t length, int job) {
+static void run(char* words, size_t length, int job, const int gate[2]) {
+  char none_comes;
+  close(gate[1]);
+  if (read(gate[0], &none_comes, 1) != 0) _exit(127);
+
   char* argv[WORDS + 1];
   int count = 0;
   for (size_t at = 0; at < length && count < WORDS; at += strlen(words + at) + 1)
@@ -65,11 +71,15 @@ static void take_order(void) {
   if (!read_fully(&length, sizeof length) || length == 0 || length > sizeof words ||
       !read_fully(words, length) || words[length - 1] != '\0' || last_job + 1 >= JOBS)
     _exit(0);
-  int job = ++last_job;
+  int job = ++last_job, gate[2];
+  if (pipe2(gate, O_CLOEXEC) != 0) _exit(0);
   pid_t pid = fork();
-  if (pid == 0) run(words, length, job);
+  if (pid == 0) run(words, length, job, gate);
   job_pid[job] = pid;
   printf("started %d %d\n", job, (int)pid);
+  if (!read_fully(&length, sizeof length) || length != 0) _exit(0);
+  close(gate[0]);
+  close(gate[1]);
 }
 
 static void reap(void) {

@@ -1,0 +1,50 @@
+// A signature over a folder of rules: `rules.sig` in it lists every rule file with its SHA-256,
+// signed with Ed25519. What was read is what is verified, so nothing can change in between. Pure
+// but for reading keys; any thread. Errors: as Status, naming the file that is not as it was
+// signed.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "agent/detect/rule/rule_files.h"
+
+struct evp_pkey_st;
+
+namespace picket {
+
+inline constexpr const char* kSignatureFile = "rules.sig";
+
+// An Ed25519 key from a PEM file.
+class BundleKey {
+ public:
+  static absl::StatusOr<BundleKey> read_private(const std::filesystem::path& file);
+  static absl::StatusOr<BundleKey> read_public(const std::filesystem::path& file);
+
+  absl::StatusOr<std::string> sign(std::string_view text) const;
+  bool verifies(std::string_view text, std::string_view signature) const;
+
+ private:
+  explicit BundleKey(evp_pkey_st* key) : key_(key, free_key) {}
+  static absl::StatusOr<BundleKey> read(const std::filesystem::path& file, bool is_private);
+  static void free_key(evp_pkey_st* key);
+  std::unique_ptr<evp_pkey_st, void (*)(evp_pkey_st*)> key_;
+};
+
+// The text of `rules.sig` for the files, which lie below `folder`.
+absl::StatusOr<std::string> sign_rules(const std::filesystem::path& folder,
+                                       std::span<const RuleFile> files, const BundleKey& key);
+
+// Whether `signature`, the text of a `rules.sig`, is of exactly these files.
+absl::Status verify_rules(const std::filesystem::path& folder, std::span<const RuleFile> files,
+                          std::string_view signature, const BundleKey& key);
+
+// Reads and verifies: every path must be a folder with its `rules.sig`.
+absl::StatusOr<std::vector<RuleFile>> read_signed_rules(
+    std::span<const std::filesystem::path> folders, const BundleKey& key);
+
+}  // namespace picket

@@ -1,0 +1,75 @@
+#include "agent/detect/rule/rule_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "agent/detect/rule/load_limits.h"
+
+namespace picket {
+namespace {
+
+using Path = std::filesystem::path;
+
+bool is_rule_file(const Path& path) {
+  const std::string name = path.filename().string();
+  return name.ends_with(".yaml") && !name.ends_with(".test.yaml");
+}
+
+// In the order of their paths.
+std::vector<Path> files_below(const Path& folder, std::error_code& error) {
+  std::vector<Path> files;
+  std::filesystem::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
+    std::error_code gone;
+    if (is_rule_file(entry->path()) && entry->is_regular_file(gone)) files.push_back(entry->path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+void read_file(const Path& path, std::vector<RuleFile>& files, LoadReport& report) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (!error && size > rule::kFileBytes) {
+    report.errors.push_back(
+        {path.string(), 0, 0, fmt::format("larger than {} MiB", rule::kFileBytes >> 20)});
+    return;
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (error || file.bad() || !file.is_open()) {
+    report.errors.push_back({path.string(), 0, 0, "cannot be read"});
+    return;
+  }
+  files.push_back({path.string(), std::move(text)});
+}
+
+}  // namespace
+
+std::vector<RuleFile> read_rule_files(std::span<const Path> paths, LoadReport& report) {
+  std::vector<RuleFile> files;
+  for (const Path& path : paths) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(path, error)) {
+      read_file(path, files, report);
+      continue;
+    }
+    const std::vector<Path> found = files_below(path, error);
+    for (const Path& file : found) read_file(file, files, report);
+    if (error) {
+      report.errors.push_back(
+          {path.string(), 0, 0, fmt::format("cannot be read: {}", error.message())});
+    } else if (found.empty()) {
+      report.errors.push_back({path.string(), 0, 0, "holds no rule file (NAME.yaml)"});
+    }
+  }
+  return files;
+}
+
+}  // namespace picket

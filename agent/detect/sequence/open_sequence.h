@@ -1,0 +1,47 @@
+// One open sequence: what was seen of it, and what it waits for. Internal to the tracker, pipeline
+// thread. Nothing fails.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/detect/finding.h"
+#include "agent/detect/sequence/sequence.h"
+#include "agent/detect/sequence/subtree.h"
+#include "agent/detect/sequence/window_counter.h"
+
+namespace picket {
+
+// Stands in an output for a number that still grows; no printed value contains it.
+inline constexpr std::string_view kCountMark = "\x01";
+
+struct OpenSequence {
+  Subtree subtree;
+  size_t next = 0;  // the step that is waited for; steps.size(): the end of the time
+  uint64_t first_ns = 0, last_ns = 0;
+  std::vector<FindingStep> evidence;
+  WindowCounter counter;           // of the step that is waited for, where it counts
+  size_t counted = 0;              // pieces of evidence of that step
+  uint64_t serial = 0;             // of the events that it counted
+  uint64_t number = 0;             // how far a counting step came
+  std::optional<Finding> finding;  // complete: it waits for the end, or was told and goes on
+  std::string output;              // of the finding, with the mark for its number
+  bool grew = false;               // since it was told
+
+  // A first step that counts has no beginning: its window slides.
+  bool slides() const { return next == 0; }
+  uint64_t end_ns(const Sequence& sequence) const {
+    return (slides() ? last_ns : first_ns) + sequence.window_ns;
+  }
+
+  // Of the step that counts: the first pieces stay, and the last one.
+  void add_counted(FindingStep piece);
+  void forget_before(uint64_t time_ns);  // of a window that slides
+  void begin_again();                    // it slid so far that what was told is over
+  void reach(size_t step);               // the next one that is waited for
+  Finding told_now();                    // the finding with the number as it is
+};
+
+}  // namespace picket

@@ -1,0 +1,297 @@
+#include "agent/detect/sequence/tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
+#include "agent/detect/rule/evaluation.h"
+#include "agent/detect/rule/finding_of.h"
+#include "agent/detect/rule/program.h"
+#include "agent/detect/rule/rule_set.h"
+#include "agent/detect/sequence/open_sequence.h"
+
+namespace picket {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+// Records of several CPUs come a little out of order: until then the event that was to be absent
+// may still come.
+constexpr uint64_t kAbsenceSlack = kSecond;
+// Events wait for the identity of their workspace while the clock goes on.
+constexpr uint64_t kKept = 10 * kSecond;
+constexpr size_t kCounting = 4;  // sequences of a subtree that count at the same step
+
+}  // namespace
+
+struct SequenceTracker::Open : OpenSequence {};
+
+// One step that was matched, with all that is needed to judge it.
+struct SequenceTracker::Step {
+  uint32_t rule = 0, index = 0;
+  const RuleInfo& info;
+  const Sequence& sequence;
+  const Observation& observation;
+  rule::Evaluation& evaluation;
+  const std::function<bool()>& withheld;
+  Subtree subtree;
+
+  const SequenceStep& step() const { return sequence.steps[index]; }
+  uint64_t time_ns() const { return observation.event.header().time_ns; }
+  bool is_of(const Open& open) const { return same_subtree(open.subtree, subtree); }
+  bool in_time(const Open& open) const {
+    return open.slides() || time_ns() <= open.end_ns(sequence);
+  }
+
+  std::string_view event_type() const { return event_row(observation.event.type())->name; }
+  FindingStep evidence() const {
+    return {step().name,
+            time_ns(),
+            std::string(event_type()),
+            summary(observation.process),
+            evaluation.fields(rule),
+            1};
+  }
+};
+
+// A workspace.
+struct SequenceTracker::Place {
+  std::map<uint32_t, Opens> by_rule;
+  size_t open = 0, values = 0;
+  SequenceLoss loss;
+
+  void lose(uint64_t time_ns) {
+    loss.first_ns = loss.count == 0 ? time_ns : loss.first_ns;
+    loss.last_ns = std::max(loss.last_ns, time_ns);
+    ++loss.count;
+  }
+  template <class Predicate>
+  void erase_if(Opens& opens, Predicate is_over) {
+    std::erase_if(opens, [&](const std::unique_ptr<Open>& one) {
+      if (!is_over(*one)) return false;
+      values -= one->counter.size();
+      --open;
+      return true;
+    });
+  }
+  // `moved` waits for another step than before: of those of one subtree that wait for the same,
+  // the latest has the most time left, and of those that wait for the end the first ends first.
+  void keep_one(Opens& opens, const Open& moved, const Sequence& sequence) {
+    const bool at_end = moved.next == sequence.steps.size();
+    const bool counts = !at_end && sequence.steps[moved.next].count > 1;
+    const auto rivals = [&](const Open& one) {
+      return one.next == moved.next && same_subtree(one.subtree, moved.subtree);
+    };
+    const auto count = std::ranges::count_if(opens, [&](const auto& one) { return rivals(*one); });
+    if (static_cast<size_t>(count) <= (counts ? kCounting : 1)) return;
+    const Open* loser = nullptr;
+    for (const auto& one : opens) {
+      if (!rivals(*one)) continue;
+      const bool worse = loser == nullptr || (at_end ? one->first_ns > loser->first_ns
+                                                     : one->first_ns < loser->first_ns);
+      if (worse) loser = one.get();
+    }
+    erase_if(opens, [&](const Open& one) { return &one == loser; });
+  }
+};
+
+SequenceTracker::SequenceTracker(SequenceLimits limits) : limits_(limits) {}
+SequenceTracker::~SequenceTracker() = default;
+
+size_t SequenceTracker::open() const {
+  size_t count = 0;
+  for (const auto& [id, place] : places_) count += place->open;
+  return count;
+}
+
+void SequenceTracker::use(std::shared_ptr<const RuleSet> rules) {
+  const auto old = std::exchange(rules_, std::move(rules));
+  if (old == nullptr) return;
+  absl::flat_hash_map<uint32_t, uint32_t> same;  // numbers of rules, old and new
+  for (const auto& [number, sequence] : old->program().sequences) {
+    for (const auto& [candidate, other] : rules_->program().sequences) {
+      if (rules_->rules()[candidate].name == old->rules()[number].name &&
+          other.text == sequence.text)
+        same[number] = candidate;
+    }
+  }
+  for (auto& [id, place] : places_) {
+    for (auto& [number, opens] : std::exchange(place->by_rule, {})) {
+      if (const auto kept = same.find(number); kept != same.end()) {
+        place->by_rule[kept->second] = std::move(opens);
+      } else {
+        place->erase_if(opens, [](const Open&) { return true; });
+      }
+    }
+  }
+}
+
+void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& observation,
+                              rule::Evaluation& evaluation, const std::function<bool()>& withheld,
+                              FindingSink& sink) {
+  const Sequence& sequence = rules_->program().sequences.at(rule);
+  const Step step{rule,
+                  index,
+                  rules_->rules()[rule],
+                  sequence,
+                  observation,
+                  evaluation,
+                  withheld,
+                  sequence.by_workspace ? Subtree{} : subtree_of(observation.process)};
+  const uint64_t cgroup = observation.workspace.cgroup_id;
+  auto known = places_.find(cgroup);
+  if (known == places_.end()) {
+    if (index != 0) return;  // nothing is open here
+    if (places_.size() >= limits_.workspaces) {
+      losses_.push_back({cgroup, 1, step.time_ns(), step.time_ns()});
+      return;
+    }
+    known = places_.emplace(cgroup, std::make_unique<Place>()).first;
+    known->second->loss.cgroup_id = cgroup;
+  }
+  Place& place = *known->second;
+  Opens& opens = place.by_rule[rule];
+  if (step.step().absent) {
+    place.erase_if(opens, [&](const Open& open) {
+      return open.next == index + 1 && step.is_of(open) && step.in_time(open);
+    });
+  } else {
+    take(step, place, opens, sink);
+  }
+}
+
+void SequenceTracker::take(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
+  const auto waits = [&](const auto& open) {
+    return open->next == step.index && step.in_time(*open) && step.is_of(*open);
+  };
+  if (step.index == 0 && std::ranges::none_of(opens, waits)) {
+    make_room(place, step.time_ns());
+    Open& fresh = *opens.emplace_back(std::make_unique<Open>());
+    fresh.subtree = step.subtree;
+    ++place.open;
+  }
+  std::vector<Open*> waiting;
+  for (const auto& open : opens)
+    if (waits(open)) waiting.push_back(open.get());
+  for (Open* open : waiting) {
+    if (advance(step, place, *open, sink)) {
+      place.erase_if(opens, [&](const Open& one) { return &one == open; });
+    } else if (open->next != step.index) {
+      place.keep_one(opens, *open, step.sequence);
+    }
+  }
+}
+
+// Whether the sequence is over.
+bool SequenceTracker::advance(const Step& step, Place& place, Open& open, FindingSink& sink) {
+  const Sequence& sequence = step.sequence;
+  const bool counts = step.step().count > 1;
+  if (counts && !count(step, place, open)) return false;
+  if (!counts) {
+    if (step.index == 0) open.first_ns = step.time_ns();
+    open.last_ns = step.time_ns();
+    open.evidence.push_back(step.evidence());
+  }
+  open.evidence.back().count = counts ? open.number : 1;
+  const size_t next = sequence.next(step.index + 1);
+  if (next < sequence.steps.size()) {
+    place.values -= open.counter.size();
+    open.reach(next);
+    return false;
+  }
+  if (step.withheld()) return true;
+  Finding finding = finding_of(step.info, step.observation);
+  finding.first_ns = open.first_ns;
+  finding.steps = open.evidence;
+  finding.merge_as = open.subtree.root;
+  open.output = step.evaluation.output(step.rule, kCountMark);
+  finding.fields = step.evaluation.fields(step.rule, kCountMark);
+  if (open.number != 0 && std::ranges::count(finding.fields, rule::kSequenceCount,
+                                             &std::pair<std::string, std::string>::first) == 0)
+    finding.fields.emplace_back(rule::kSequenceCount, kCountMark);
+  open.finding = std::move(finding);
+  if (sequence.ends_absent()) {
+    place.values -= open.counter.size();
+    open.reach(next);
+    return false;
+  }
+  sink.on_finding(open.told_now());
+  return !counts;  // what counts goes on, and tells how far it came
+}
+
+// Whether there are enough now, and were not before.
+bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
+  uint64_t value = ++open.serial;
+  if (step.step().distinct.has_value()) {
+    const auto text = step.evaluation.value(*step.step().distinct);
+    if (!text.has_value()) return false;
+    value = absl::HashOf(*text);
+  }
+  const size_t before = open.counter.size();
+  if (open.slides()) {
+    const uint64_t window_ns = step.sequence.window_ns;
+    open.forget_before(step.time_ns() - std::min(step.time_ns(), window_ns));
+    if (open.finding.has_value() && open.counter.size() + 1 < step.step().count) open.begin_again();
+  }
+  const bool fresh = open.counter.add(step.time_ns(), value);
+  place.values += open.counter.size() - before;
+  for (; place.values > limits_.values && open.counter.size() > 1; --place.values) {
+    open.counter.drop_oldest();
+    if (!open.finding.has_value()) place.lose(step.time_ns());
+  }
+  if (open.slides()) open.first_ns = open.counter.oldest_ns();
+  open.last_ns = step.time_ns();
+  if (!fresh) return false;
+  if (!open.finding.has_value()) open.add_counted(step.evidence());
+  const uint64_t size = open.counter.size();
+  open.grew = open.finding.has_value() && size > open.number;
+  open.number = std::max(open.number, size);
+  return !open.finding.has_value() && size >= step.step().count;
+}
+
+// A rule that opens many lets go of its own.
+void SequenceTracker::make_room(Place& place, uint64_t time_ns) {
+  while (place.open >= limits_.open) {
+    const auto largest = std::ranges::max_element(
+        place.by_rule, {}, [](const auto& rule) { return rule.second.size(); });
+    const Open* oldest = largest->second.front().get();
+    place.erase_if(largest->second, [&](const Open& one) { return &one == oldest; });
+    place.lose(time_ns);
+  }
+}
+
+void SequenceTracker::on_tick(uint64_t event_time_ns, FindingSink& sink) {
+  for (auto at = places_.begin(); at != places_.end();) {
+    Place& place = *at->second;
+    for (auto& [rule, opens] : place.by_rule) tick(rule, place, opens, event_time_ns, sink);
+    if (place.loss.count > 0)
+      losses_.push_back(std::exchange(place.loss, SequenceLoss{.cgroup_id = at->first}));
+    at = place.open == 0 ? places_.erase(at) : std::next(at);
+  }
+}
+
+void SequenceTracker::tick(uint32_t rule, Place& place, Opens& opens, uint64_t now_ns,
+                           FindingSink& sink) {
+  const Sequence& sequence = rules_->program().sequences.at(rule);
+  for (const auto& open : opens) {
+    const uint64_t end_ns = open->end_ns(sequence);
+    if (open->next == sequence.steps.size() && now_ns > end_ns + kAbsenceSlack) {
+      Finding finding = open->told_now();
+      finding.time_ns = finding.last_ns = end_ns;
+      sink.on_finding(std::move(finding));
+    } else if (open->grew) {
+      Finding finding = open->told_now();
+      finding.last_ns = open->last_ns;
+      finding.restates = true;
+      sink.on_finding(std::move(finding));
+    }
+  }
+  place.erase_if(opens, [&](const Open& open) {
+    const bool at_end = open.next == sequence.steps.size();
+    return now_ns > open.end_ns(sequence) + (at_end ? kAbsenceSlack : kKept);
+  });
+}
+
+std::vector<SequenceLoss> SequenceTracker::take_losses() { return std::exchange(losses_, {}); }
+
+}  // namespace picket

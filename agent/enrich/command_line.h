@@ -1,0 +1,56 @@
+// What a program was asked to run, read off its arguments. Pure functions; any thread. Nothing
+// fails: what cannot be told apart from an option is taken for a name.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "agent/enrich/process.h"
+
+namespace picket {
+
+inline constexpr size_t kArgumentsSeen = 8;  // more are nobody's script
+
+class Arguments {
+ public:
+  explicit Arguments(std::string_view argv) : rest_(argv) { next(); }
+  bool more() const { return !rest_.empty(); }
+  std::string_view next() {
+    const size_t end = std::min(rest_.find('\0'), rest_.size());
+    const std::string_view one = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return one;
+  }
+
+ private:
+  std::string_view rest_;  // begins behind argv[0]
+};
+
+inline std::string_view last_component(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+bool is_option(std::string_view argument);
+// A shell without a script or a command: it reads what somebody types.
+bool waits_for_input(std::string_view argv);
+bool is_shell(const Process& process);
+// By the name of the executable: python3.11 counts.
+bool is_interpreter(const Process& process);
+// As the process sees it, without "." and "..".
+std::string absolute_path(const Process& process, std::string_view path);
+
+// The first argument that is no option is the script, but options of interpreters have values too:
+// calls `take(path)` with the first few that can be one, until it is true.
+template <class Take>
+bool find_script(const Process& process, const Take& take) {
+  Arguments arguments(process.argv);
+  for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
+    const std::string_view one = arguments.next();
+    if (one == "-m") return false;  // a module's name follows
+    if (!one.empty() && !is_option(one) && take(absolute_path(process, one))) return true;
+  }
+  return false;
+}
+
+}  // namespace picket

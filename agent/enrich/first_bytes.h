@@ -1,0 +1,12 @@
+// What the first bytes that a client sends say about its protocol. Pure; any thread. Nothing fails:
+// bytes that no known protocol begins with are not known.
+#pragma once
+
+#include <string_view>
+
+namespace picket {
+
+// TLS, HTTP, SSH, and the handshakes of databases, brokers and mail.
+bool is_known_protocol(std::string_view bytes);
+
+}  // namespace picket

@@ -1,0 +1,39 @@
+// AI1: a coding agent is known by its path, or under any other name by the variable that it gives
+// to what it starts; its subtree is labelled, a person's shell beside it is not.
+#include "tests/acceptance/agent_test.h"
+
+namespace picket::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+
+class AI1 : public AgentTest {};
+
+TEST_F(AI1, ItsSubtreeIsKnownByThePathOfItsProgram) {
+  shell(
+      "/project/bin/claude -c '/bin/sh -c \"/usr/bin/id of-the-agent; true\"; true'; /usr/bin/id "
+      "of-the-person; true");
+  EXPECT_THAT(told(), AllOf(Contains("test.of_agent: id of-the-agent"),
+                            Contains("test.of_nobody: id of-the-person")));
+}
+
+TEST_F(AI1, UnderAnotherNameByTheVariableThatItGivesToItsCommands) {
+  const auto agent = container_->launch(
+      {"/tmp/innocent", "-c",
+       "CLAUDECODE=1 cat /tmp/gate; env -i /bin/sh -c '/usr/bin/id of-the-agent; true'; "
+       "true"});
+  ASSERT_TRUE(agent.ok()) << agent.status();
+  const auto first = deployment().alerts().wait_for("its command", [&](const Alert& alert) {
+    return of(*container_, alert) && alert["rule"] == "test.of_agent" &&
+           alert["output"] == "cat /tmp/gate";
+  });
+  ASSERT_TRUE(first.ok()) << first.status();
+  shell("echo >/tmp/gate; /usr/bin/id of-the-person; true");
+  ASSERT_EQ(container_->wait_for(*agent).value_or(-1), 0);
+  EXPECT_THAT(told(), AllOf(Contains("test.of_agent: id of-the-agent"),
+                            Contains("test.of_nobody: id of-the-person")));
+}
+
+}  // namespace
+}  // namespace picket::test

@@ -1,0 +1,45 @@
+// DE18: a program from memory, one without a name, and one that is handed to the loader are one
+// alert each; the same programs started by their names, and ldd's questions, are none.
+#include "tests/acceptance/escape_test.h"
+
+namespace picket::test {
+namespace {
+
+constexpr char kLoader[] = "/lib64/ld-linux-x86-64.so.2";
+
+class DE18 : public EscapeTest {};
+
+TEST_F(DE18, ProgramsThatAreNotWhatRuns) {
+  deploy();
+  auto container = make_container({.binds = {"/lib/x86_64-linux-gnu", "/lib64", "/usr/bin/true"}});
+  ASSERT_TRUE(container);
+  expect_one_alert_each(
+      *container,
+      {{"memory", "memfd_exec", {"escape", "memfd", "/bin/busybox", "true"}},
+       {"deleted",
+        "deleted_exec",
+        {"sh", "-c", "cp /opt/picket-test/escape /tmp/x && escape deleted /tmp/x module-less"}},
+       {"loader", "loader_exec", {kLoader, "/usr/bin/true"}},
+       {"loader by another way",
+        "loader_exec",
+        {"sh", "-c",
+         "ln -s /lib64 /tmp/l && /proc/self/root/tmp/l/ld-linux-x86-64.so.2 "
+         "--argv0 git /usr/bin/true"}}});
+}
+
+TEST_F(DE18, TheSameProgramsByTheirNamesAreSilent) {
+  deploy();
+  auto container = make_container({.binds = {"/lib/x86_64-linux-gnu", "/lib64", "/usr/bin/true"}});
+  ASSERT_TRUE(container);
+  const auto ended = container->run(
+      {"sh", "-c",
+       std::string("/usr/bin/true && cp /bin/busybox /tmp/true && /tmp/true && rm /tmp/true && ") +
+           kLoader + " --verify /usr/bin/true && " + kLoader + " --list /usr/bin/true"});
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  ASSERT_EQ(ended->exit_code, 0) << ended->out;
+  const auto alerts = accusations(alerts_so_far(*container));
+  EXPECT_TRUE(alerts.empty()) << Alert(alerts).dump(1);
+}
+
+}  // namespace
+}  // namespace picket::test

@@ -1,0 +1,223 @@
+// Threads that change a call's arguments while it runs. What is recorded is what the kernel used:
+// 120,000 opens and as many connects, each compared with what the process got. Also what is left on
+// the tracepoint tier: a thread that swaps the descriptor itself.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <span>
+#include <thread>
+
+#include "tests/live/live_sensor.h"
+#include "tests/live/sockets.h"
+
+namespace picket::live {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint32_t kCalls = 120'000;
+constexpr uint32_t kFirstGroup = 100'000;
+// Opens that a thread hides which does nothing but swap the descriptor: one or two in a thousand
+// where each has a processor of its own, more where they take turns.
+constexpr uint32_t kSwappedMax = kCalls / 4;
+
+// Written by the child, read by the test.
+class Truth {
+ public:
+  Truth()
+      : values_(
+            static_cast<uint64_t*>(mmap(nullptr, kCalls * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  ~Truth() { munmap(values_, kCalls * sizeof(uint64_t)); }
+  uint64_t& operator[](size_t i) const { return values_[i]; }
+
+ private:
+  uint64_t* values_;
+};
+
+// Runs `change` again and again while `work` runs.
+template <class Change, class Work>
+int while_changing(const Change& change, const Work& work) {
+  std::atomic<bool> stop = false;
+  std::thread changer([&] {
+    while (!stop.load(std::memory_order_relaxed)) change();
+  });
+  const int result = work();
+  stop = true;
+  changer.join();
+  return result;
+}
+
+// The group makes each open another one, so that none is a repeat, and numbers its record. Of this
+// thread alone: the library would tell the other one with a signal.
+bool number_call(uint32_t i) { return syscall(SYS_setresgid, -1, kFirstGroup + i, -1) == 0; }
+
+class Race : public LiveSensorTest {
+ protected:
+  Race() { with_lsm_ = true; }
+  void SetUp() override {
+    LiveSensorTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    fs::create_directories(folder_);
+    for (const char* name : {"a", "b"}) std::ofstream(folder_ / name) << name;
+    BpfSensorOptions options;
+    options.ring_bytes = 256 << 20;  // room for all of it
+    start(options);
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+    LiveSensorTest::TearDown();
+  }
+
+  void run(const std::function<int()>& body) {
+    const auto box = workspace();
+    Child child = spawn_in(*box, body);
+    const pid_t pid = child.pid();
+    // So many calls take longer than a step where a busy machine emulates the processor.
+    bool ended = false;
+    for (int steps = 0; steps < 4 && !ended; ++steps) ended = drain_until_exit(pid);
+    ASSERT_TRUE(ended);
+    ASSERT_EQ(child.wait(), 0);
+    pid_ = pid;
+  }
+
+  // The opens by the number of their call.
+  std::map<uint32_t, Event> opens() const {
+    std::map<uint32_t, Event> found;
+    for (const Event& event : select(of(PK_OPEN, pid_)))
+      if (event.header().gid >= kFirstGroup) found.emplace(event.header().gid - kFirstGroup, event);
+    return found;
+  }
+
+  static uint64_t inode_of(const fs::path& path) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+  }
+
+  const fs::path folder_ = fs::temp_directory_path() / ("picket-race-" + std::to_string(getpid()));
+  const Truth truth_;
+  pid_t pid_ = 0;
+};
+
+TEST_F(Race, TheRecordedFileIsTheOneThatWasOpened) {
+  run([&] {
+    std::string path = (folder_ / "a").string();
+    volatile char* last = &path.back();
+    return while_changing([&] { *last = 'a' + (*last == 'a'); },
+                          [&] {
+                            for (uint32_t i = 0; i < kCalls; ++i) {
+                              if (!number_call(i)) return 1;
+                              const int fd = open(path.c_str(), O_RDONLY);
+                              struct stat status {};
+                              if (fd < 0 || fstat(fd, &status)) return 2;
+                              truth_[i] = status.st_ino;
+                              close(fd);
+                            }
+                            return 0;
+                          });
+  });
+  const std::map<uint64_t, std::string> names = {{inode_of(folder_ / "a"), folder_ / "a"},
+                                                 {inode_of(folder_ / "b"), folder_ / "b"}};
+  const auto told = opens();
+  EXPECT_EQ(told.size(), kCalls);
+  uint32_t wrong = 0, fooled = 0;
+  for (const auto& [i, event] : told) {
+    const pk_open& record = *event.as<pk_open>();
+    const std::string& right = names.at(truth_[i]);
+    if (record.object.inode != truth_[i] || event.text(record.path) != right) ++wrong;
+    if (event.text(record.raw) != right) ++fooled;
+  }
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_GT(fooled, 0u) << "nothing raced: the test proves nothing";
+  RecordProperty("user_memory_wrong", static_cast<int>(fooled));
+  printf("user memory was wrong for %u of %u opens, the kernel's file for %u\n", fooled, kCalls,
+         wrong);
+}
+
+// What the tracepoint tier leaves open, measured: between the kernel's last step and the hook the
+// descriptor can be given another file. The LSM tier knows the file before it has a descriptor.
+TEST_F(Race, ASwappedDescriptorFoolsFewOpensAndNoneOfTheLsmTier) {
+  constexpr int kNumber = 100;
+  const uint64_t right = inode_of(folder_ / "a");
+  run([&] {
+    const std::string path = (folder_ / "a").string();
+    const int null = open("/dev/null", O_RDONLY);
+    for (int fd = 3; fd < kNumber; ++fd)
+      if (fd != null) dup2(null, fd);
+    return while_changing(
+        [&] {
+          const int kept = dup(kNumber);
+          if (kept < 0) return;
+          dup2(null, kNumber);
+          dup2(kept, kNumber);
+          close(kept);
+        },
+        [&] {
+          for (uint32_t i = 0; i < kCalls; ++i) {
+            if (!number_call(i)) return 1;
+            const int fd = open(path.c_str(), O_RDONLY);
+            if (fd < 0) return 2;
+            close(fd);
+            close(kNumber);
+          }
+          return 0;
+        });
+  });
+  const auto told = opens();
+  EXPECT_EQ(told.size(), kCalls) << "also an open of which nothing was left is told";
+  uint32_t wrong = 0, empty = 0;
+  for (const auto& [i, event] : told) {
+    const pk_object& object = event.as<pk_open>()->object;
+    if (object.kind == PK_FD_NONE)
+      ++empty;
+    else if (object.inode != right)
+      ++wrong;
+  }
+  const std::string tier = sensor_->coverage().tier;
+  EXPECT_LE(wrong + empty, tier == "lsm" ? 0 : kSwappedMax);
+  printf("of %u opens a swapped descriptor showed another file for %u, none for %u\n", kCalls,
+         wrong, empty);
+}
+
+TEST_F(Race, TheRecordedPeerIsTheOneThatWasConnected) {
+  constexpr uint16_t kPorts[] = {9001, 9002};
+  const Truth changed;  // [0]: how often the caller's memory named another peer after the call
+  run([&] {
+    sockaddr_in peer = loopback4(kPorts[0]);
+    volatile in_port_t* port = &peer.sin_port;
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    return while_changing(
+        [&] { *port = htons(kPorts[*port == htons(kPorts[0])]); },
+        [&] {
+          for (uint32_t i = 0; i < kCalls; ++i) {
+            if (connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer))) return 1;
+            const in_port_t now = *port;
+            sockaddr_in got{};
+            socklen_t length = sizeof(got);
+            if (getpeername(fd, reinterpret_cast<sockaddr*>(&got), &length)) return 2;
+            truth_[i] = ntohs(got.sin_port);
+            changed[0] += now != got.sin_port;
+          }
+          return 0;
+        });
+  });
+  const auto told = select(of(PK_CONNECT, pid_));
+  ASSERT_EQ(told.size(), kCalls);
+  uint32_t wrong = 0;
+  for (uint32_t i = 0; i < kCalls; ++i)  // one thread's records are in the order of its calls
+    if (told[i].as<pk_connect>()->remote_port != truth_[i]) ++wrong;
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_GT(changed[0], 0u) << "nothing raced: the test proves nothing";
+  printf("user memory was wrong for %llu of %u connects, the record for %u\n",
+         static_cast<unsigned long long>(changed[0]), kCalls, wrong);
+}
+
+}  // namespace
+}  // namespace picket::live

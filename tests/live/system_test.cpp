@@ -1,0 +1,186 @@
+// The system family on real kernel events: calls with their arguments, results and what they
+// changed.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "tests/live/live_sensor.h"
+
+namespace picket::live {
+namespace {
+
+class System : public LiveSensorTest {
+ protected:
+  System() { with_lsm_ = true; }
+  std::vector<const pk_system*> made_by(const TestCgroup& box, const std::function<int()>& body) {
+    Child child = spawn_in(box, body);
+    const pid_t pid = child.pid();
+    EXPECT_EQ(child.wait(), 0);
+    EXPECT_TRUE(drain_until_exit(pid));
+    std::vector<const pk_system*> found;
+    for (const Event& event : select(of(PK_SYSTEM, pid))) found.push_back(event.as<pk_system>());
+    return found;
+  }
+};
+
+ino_t own_mount_namespace() {
+  struct stat status {};
+  return stat("/proc/self/ns/mnt", &status) == 0 ? status.st_ino : 0;
+}
+
+TEST_F(System, ANewNamespaceIsInTheRecord) {
+  start();
+  const auto box = workspace();
+  const auto calls =
+      made_by(*box, [] { return unshare(CLONE_NEWNS) == 0 && unshare(0) == 0 ? 0 : 1; });
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[0]->header.call, PK_CALL_unshare);
+  EXPECT_EQ(calls[0]->argument[0], static_cast<uint64_t>(CLONE_NEWNS));
+  EXPECT_EQ(calls[0]->result, 0);
+  EXPECT_NE(calls[0]->mnt_ns, own_mount_namespace());
+  EXPECT_EQ(calls[1]->argument[0], 0u);
+  EXPECT_EQ(calls[1]->mnt_ns, calls[0]->mnt_ns);
+  EXPECT_NE(calls[1]->cgroup_ns, 0u);
+}
+
+TEST_F(System, ARefusedCallIsToldWithItsError) {
+  start();
+  const auto box = workspace();
+  const auto calls = made_by(*box, [] {
+    const int file = open("/dev/null", O_RDONLY);
+    return setns(file, CLONE_NEWNET) == -1 && errno == EINVAL && setns(-1, 0) == -1 ? 0 : 1;
+  });
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[0]->header.call, PK_CALL_setns);
+  EXPECT_EQ(calls[0]->argument[1], static_cast<uint64_t>(CLONE_NEWNET));
+  EXPECT_EQ(calls[0]->result, -EINVAL);
+  EXPECT_EQ(calls[1]->result, -EBADF);
+  EXPECT_EQ(calls[1]->mnt_ns, own_mount_namespace());
+}
+
+TEST_F(System, WhatAMemfdIsCalledIsTheKernelsName) {
+  start();
+  const auto box = workspace();
+  Child child = spawn_in(*box, [] { return memfd_create("payload", MFD_CLOEXEC) < 0; });
+  const pid_t pid = child.pid();
+  EXPECT_EQ(child.wait(), 0);
+  ASSERT_TRUE(drain_until_exit(pid));
+  const std::vector<Event> events = select(of(PK_SYSTEM, pid));
+  ASSERT_EQ(events.size(), 1u);
+  const auto* call = events[0].as<pk_system>();
+  EXPECT_EQ(events[0].text(call->object), "memfd:payload");
+  EXPECT_EQ(events[0].text(call->text[0]), "payload");
+  EXPECT_TRUE(events[0].header().flags & PK_USER_TEXT);
+}
+
+TEST_F(System, TextsOfAMountAreToldInTheirOrder) {
+  start();
+  const auto box = workspace();
+  Child child = spawn_in(*box, [] {
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      return 1;
+    return mount("mine", "/mnt", "tmpfs", MS_NOSUID, nullptr) == 0 &&
+                   umount2("/mnt", MNT_DETACH) == 0
+               ? 0
+               : 2;
+  });
+  const pid_t pid = child.pid();
+  EXPECT_EQ(child.wait(), 0);
+  ASSERT_TRUE(drain_until_exit(pid));
+  const std::vector<Event> events = select(of(PK_SYSTEM, pid));
+  ASSERT_EQ(events.size(), 4u);
+  const auto* call = events[2].as<pk_system>();
+  EXPECT_EQ(call->header.call, PK_CALL_mount);
+  EXPECT_EQ(events[2].text(call->text[0]), "mine");
+  EXPECT_EQ(events[2].text(call->text[1]), "/mnt");
+  EXPECT_EQ(events[2].text(call->text[2]), "tmpfs");
+  EXPECT_EQ(call->argument[3], static_cast<uint64_t>(MS_NOSUID));
+  EXPECT_EQ(events[3].header().call, PK_CALL_umount2);
+}
+
+TEST_F(System, ADebuggersStepsAreNotTold) {
+  start();
+  const auto box = workspace();
+  const auto calls = made_by(*box, [] {
+    const pid_t traced = fork();
+    if (traced == 0) {
+      pause();
+      _exit(0);
+    }
+    int state = 0;
+    if (ptrace(PTRACE_ATTACH, traced, nullptr, nullptr) != 0) return 1;
+    if (waitpid(traced, &state, 0) != traced) return 2;
+    for (int i = 0; i < 20; ++i)
+      if (ptrace(PTRACE_PEEKUSER, traced, nullptr, nullptr) == -1 && errno != 0) return 3;
+    if (ptrace(PTRACE_KILL, traced, nullptr, nullptr) != 0) return 4;
+    return waitpid(traced, &state, 0) == traced ? 0 : 5;
+  });
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[0]->header.call, PK_CALL_ptrace);
+  EXPECT_EQ(calls[0]->argument[0], static_cast<uint64_t>(PTRACE_ATTACH));
+}
+
+// To one's own child nobody is surprised by a signal; to a stranger it is told with the target.
+TEST_F(System, SignalsToStrangersAreToldWithTheirTarget) {
+  start();
+  const auto box = workspace();
+  Child stranger = spawn([] {
+    pause();
+    return 0;
+  });
+  const pid_t target = stranger.pid();
+  const auto calls = made_by(*box, [target] {
+    const pid_t own = fork();
+    if (own == 0) {
+      pause();
+      _exit(0);
+    }
+    if (kill(own, SIGKILL) != 0 || waitpid(own, nullptr, 0) != own) return 1;
+    return kill(target, 0) == 0 && kill(target, SIGTERM) == 0 ? 0 : 2;
+  });
+  EXPECT_EQ(stranger.wait(), SIGTERM);
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0]->header.call, PK_CALL_kill);
+  EXPECT_EQ(calls[0]->argument[1], static_cast<uint64_t>(SIGTERM));
+  EXPECT_EQ(calls[0]->target_pid, static_cast<uint32_t>(target));
+  EXPECT_NE(calls[0]->target_start_ns, 0u);
+  EXPECT_EQ(calls[0]->target_cgroup_id, 0u);
+}
+
+// As whom a process acts is of the moment, in every record.
+TEST_F(System, CredentialsAreThoseOfNow) {
+  start();
+  const auto box = workspace();
+  const auto calls = made_by(*box, [] {
+    if (unshare(0) != 0 || setresgid(1003, 1003, 1003) != 0 || setresuid(1001, 1001, 1001) != 0)
+      return 1;
+    return unshare(0);
+  });
+  ASSERT_EQ(calls.size(), 4u);
+  EXPECT_EQ(calls[0]->header.uid, 0u);
+  EXPECT_NE(calls[0]->header.cap_effective, 0u);
+  EXPECT_EQ(calls[2]->header.call, PK_CALL_setresuid);
+  EXPECT_EQ(calls[2]->argument[1], 1001u);
+  EXPECT_EQ(calls[3]->header.uid, 1001u);
+  EXPECT_EQ(calls[3]->header.gid, 1003u);
+  EXPECT_EQ(calls[3]->header.cap_effective, 0u);
+}
+
+TEST_F(System, StrangersAreNotTold) {
+  start();
+  const auto box = workspace();
+  Child stranger = spawn([] { return unshare(0); });
+  const pid_t pid = stranger.pid();
+  EXPECT_EQ(stranger.wait(), 0);
+  ASSERT_EQ(made_by(*box, [] { return unshare(0); }).size(), 1u);  // what comes later is there
+  EXPECT_EQ(count(of(PK_SYSTEM, pid)), 0u);
+}
+
+}  // namespace
+}  // namespace picket::live

@@ -1,0 +1,122 @@
+// Files that are meant to fill the memory or to take for ever: they end with an error at its place,
+// or load at the cost of what they say.
+#include <gmock/gmock.h>
+
+#include "agent/detect/rule/load_limits.h"
+#include "tests/unit/rule_fixture.h"
+
+namespace picket {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::string rule_named(const std::string& name, const std::string& condition) {
+  return "- rule: " + name + "\n  output: o\n  priority: INFO\n  condition: " + condition + "\n";
+}
+
+TEST(RuleLimits, AliasesThatMultiply) {
+  std::string text = "- list: a\n  items: &x0 [a, b]\n";
+  for (int i = 1; i < 40; ++i) {
+    const std::string before = "*x" + std::to_string(i - 1);
+    text += "- list: l" + std::to_string(i) + "\n  items: &x" + std::to_string(i) + " [" + before +
+            ", " + before + "]\n";
+  }
+  const LoadReport report = load_report(text);
+  ASSERT_THAT(report.errors, SizeIs(1));
+  EXPECT_THAT(report.error_text(), HasSubstr("more than 200000 values, aliases written out"));
+  EXPECT_GT(report.errors[0].line, 10);
+}
+
+TEST(RuleLimits, ATextThatIsRepeatedByAliases) {
+  std::string text = "- macro: m\n  condition: &c " + std::string(100'000, 'a') + "\n";
+  for (int i = 0; i < 60; ++i) text += "- macro: m" + std::to_string(i) + "\n  condition: *c\n";
+  EXPECT_THAT(load_report(text).error_text(), HasSubstr("more than 4 MiB of text"));
+}
+
+TEST(RuleLimits, AnAliasWithinWhatItNames) {
+  EXPECT_THAT(load_report("- list: a\n  items: &x [b, *x]\n").error_text(),
+              HasSubstr("test.yaml:2:17: this alias stands within what it names"));
+}
+
+TEST(RuleLimits, ListsOfLists) {
+  std::string text = "- list: l0\n  items: [" + std::string(100'000, 'x');
+  for (int i = 0; i < 10; ++i) text += std::to_string(i) + ", " + std::string(50'000, 'y');
+  text += "]\n";
+  for (int i = 1; i < 20; ++i) {
+    text += "- list: l" + std::to_string(i) + "\n  items: [l" + std::to_string(i - 1) + ", " +
+            std::string(10, static_cast<char>('a' + i)) + "]\n";
+  }
+  for (int i = 0; i < 30; ++i) {
+    text += "- macro: m" + std::to_string(i) + "\n  condition: proc.name in (l19)\n";
+  }
+  EXPECT_THAT(load_report(text).error_text(), HasSubstr("the lists of these rules, written out"));
+}
+
+// Each macro uses all before it: without memory that is 2^25 ways down.
+TEST(RuleLimits, MacrosThatFanOut) {
+  std::string text;
+  for (int i = 0; i < 26; ++i) {
+    std::string condition = "nothing.here = 1";
+    for (int j = 0; j < i; ++j) condition += " or m" + std::string(1, static_cast<char>('A' + j));
+    text += "- macro: m" + std::string(1, static_cast<char>('A' + i)) +
+            "\n  condition: " + condition + "\n";
+  }
+  text += rule_named("r", "m" + std::string(1, static_cast<char>('A' + 25))) +
+          "  skip-if-unknown-filter: true\n";
+  const LoadReport report = load_report(text);
+  EXPECT_THAT(report.errors, IsEmpty()) << report.error_text();
+}
+
+TEST(RuleLimits, ErrorsAreCounted) {
+  std::string condition = "a.b = 1";
+  for (int i = 0; i < 5000; ++i) condition += " or proc.nam = x";
+  EXPECT_THAT(load_report(rule_named("r", condition)).errors, SizeIs(rule::kErrorsMax));
+  std::string items = "- list: l\n  items: [";
+  for (int i = 0; i < 5000; ++i) items += "[x], ";
+  EXPECT_THAT(load_report(items + "]\n").errors, SizeIs(rule::kErrorsMax));
+}
+
+TEST(RuleLimits, RegularExpressions) {
+  EXPECT_THAT(
+      load_report(rule_named("r", "proc.name regex '" + std::string(2000, 'a') + "'")).error_text(),
+      HasSubstr("a regular expression longer than 1024 bytes"));
+  EXPECT_THAT(
+      load_report(rule_named("r", "proc.name glob '" + std::string(2000, '*') + "'")).error_text(),
+      HasSubstr("a pattern longer than 1024 bytes"));
+  std::string condition = "evt.type = execve";
+  for (int i = 0; i < 500; ++i) {
+    condition += " or proc.name regex '((a{100}){9}" + std::to_string(i) + ")'";
+  }
+  EXPECT_THAT(load_report(rule_named("r", condition)).error_text(),
+              HasSubstr("too many regular expressions"));
+}
+
+// What is long stays one node at each of its uses.
+TEST(RuleLimits, LongPartsAreShared) {
+  std::string condition = "proc.pid = 1";
+  for (int i = 0; i < 2000; ++i) condition += " or proc.cmdline contains x" + std::to_string(i);
+  std::string text = "- macro: m\n  condition: " + condition + "\n";
+  for (int i = 0; i < 500; ++i) {
+    text += rule_named("r" + std::to_string(i),
+                       "evt.type = execve and (m or proc.ppid = " + std::to_string(i) + ")");
+  }
+  const auto rules = rules_of(text);
+  size_t parts = 0;
+  for (const rule::Node& node : rules->program().nodes) parts += node.parts.size();
+  EXPECT_LT(parts, 10'000u);
+}
+
+TEST(RuleLimits, ManyDefinitionsOfOneName) {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += rule_named("r", "evt.type = execve");
+  for (int i = 0; i < 2000; ++i) {
+    text += "- rule: r\n  append: true\n  condition: or evt.type = connect\n";
+  }
+  const auto rules = rules_of(text);
+  EXPECT_EQ(rules->rules().size(), 1u);
+}
+
+}  // namespace
+}  // namespace picket
