@@ -46,6 +46,7 @@ struct inode {
   __u32 i_rdev;
   __s64 i_ctime_sec; /* 6.11 and later */
   __u32 i_ctime_nsec;
+  void *i_private;
 };
 
 struct timespec64 {
@@ -239,10 +240,25 @@ struct net {
 };
 
 struct user_namespace {
+  int level;
   struct ns_common ns;
 };
 
+struct xarray {
+  void *xa_head;
+};
+
+struct xa_node {
+  unsigned char shift;
+  void *slots[64];
+};
+
+struct idr {
+  struct xarray idr_rt;
+};
+
 struct pid_namespace {
+  struct idr idr; /* pids by their numbers in this namespace */
   struct task_struct *child_reaper;
   unsigned int level;
   struct ns_common ns;
@@ -368,6 +384,7 @@ struct task_struct {
   struct hlist_node pid_links[4]; /* on pid.tasks of the same kind */
   __u64 start_boottime;
   __u64 self_exec_id;
+  const struct cred *real_cred; /* as others see it */
   const struct cred *cred;
   char comm[16];
   struct fs_struct *fs;

@@ -101,6 +101,7 @@ class Enricher {
   HeldRecords take_held(WorkspaceEntry& entry);
   std::string_view learn_names(const Event& event);
   const Workspace* learn_peer(const Event& event);
+  const Process* target_of(const Event& event) const;
   void tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
                     const std::vector<pk_relayed>& found) const;
 

@@ -17,6 +17,7 @@ struct Observation {
   // first.
   std::string_view peer_names = {};
   const Workspace* peer = nullptr;  // another workspace at the other end; nullptr: none is known
+  const Process* target = nullptr;  // that a call is about; nullptr: none, or none that is known
   bool foreign_namespace = false;   // it enters, or reaches into, one that is not the workspace's
 
   std::string_view peer_name() const {

@@ -57,10 +57,8 @@ PK_INLINE void pk_fill_unix_peer(struct pk_socket *record, struct sock *sk) {
   struct pid *pid = BPF_CORE_READ(sk, sk_peer_pid);
   if (!pid) return;
   record->peer_pid = BPF_CORE_READ(pid, numbers[0].nr);
-  struct hlist_node *link = BPF_CORE_READ(pid, tasks[PIDTYPE_TGID].first);
-  if (!link) return; /* it has ended */
-  struct task_struct *task = (void *)link - bpf_core_field_offset(struct task_struct, pid_links) -
-                             PIDTYPE_TGID * bpf_core_type_size(struct hlist_node);
+  struct task_struct *task = pk_task_of_pid(pid, PIDTYPE_TGID);
+  if (!task) return;
   struct pk_process_key key = pk_key_of(task);
   record->peer_start_ns = key.start_ns;
   struct pk_label *label = bpf_map_lookup_elem(&labels, &key);

@@ -16,9 +16,9 @@ constexpr size_t kIndexMax = 64;
 
 std::span<const std::span<const Field>> groups() {
   static const std::array kGroups{
-      place_fields(),   owner_fields(),    session_fields(),  process_fields(), descriptor_fields(),
-      network_fields(), file_fields(),     call_fields(),     message_fields(), system_fields(),
-      absent_fields(),  resource_fields(), sequence_fields(), source_fields()};
+      place_fields(),   owner_fields(),  session_fields(),  process_fields(),  descriptor_fields(),
+      network_fields(), file_fields(),   call_fields(),     message_fields(),  system_fields(),
+      target_fields(),  absent_fields(), resource_fields(), sequence_fields(), source_fields()};
   return kGroups;
 }
 

@@ -101,7 +101,8 @@ std::span<const Field> file_fields();
 std::span<const Field> call_fields();
 std::span<const Field> message_fields();
 std::span<const Field> system_fields();
-std::span<const Field> owner_fields();  // names of users, what the container is allowed
+std::span<const Field> target_fields();  // whom a call or a signal is about
+std::span<const Field> owner_fields();   // names of users, what the container is allowed
 std::span<const Field> resource_fields();
 std::span<const Field> sequence_fields();
 std::span<const Field> place_fields();   // container, workspace, user, event
