@@ -29,6 +29,10 @@ class Client {
   absl::StatusOr<v1::ListNodesResponse> nodes();
   absl::StatusOr<v1::GetStatusResponse> status();
   absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);
+  // `bundle`: a serialized v1::RuleBundle.
+  absl::StatusOr<v1::PushRulesResponse> push_rules(const std::string& bundle,
+                                                   const std::string& reason);
+  absl::StatusOr<v1::GetRulesResponse> rules();
   absl::StatusOr<v1::ListAuditResponse> audit(uint32_t limit);
 
  private:

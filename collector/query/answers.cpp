@@ -18,6 +18,19 @@ std::set<std::string> connected(const QueryContext& context) {
   return {nodes.begin(), nodes.end()};
 }
 
+absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto nodes = (*reader)->nodes();
+  if (!nodes.ok()) return nodes.status();
+  const std::set<std::string> now = connected(context);
+  for (v1::Node& node : *nodes) {
+    node.set_connected(now.contains(node.node()));
+    if (node.connected()) set_wall_ns(*node.mutable_last_seen(), context.clock.wall_ns());
+  }
+  return nodes;
+}
+
 }  // namespace
 
 absl::Status answer_alert(const QueryContext& context, const v1::GetAlertRequest& request,
@@ -45,16 +58,23 @@ absl::Status answer_workspaces(const QueryContext& context,
 }
 
 absl::Status answer_nodes(const QueryContext& context, v1::ListNodesResponse& response) {
-  auto reader = context.store.reader();
-  if (!reader.ok()) return reader.status();
-  auto nodes = (*reader)->nodes();
+  auto nodes = known_nodes(context);
   if (!nodes.ok()) return nodes.status();
-  const std::set<std::string> now = connected(context);
+  for (v1::Node& node : *nodes) *response.add_nodes() = std::move(node);
+  return absl::OkStatus();
+}
+
+absl::Status answer_rules(const QueryContext& context, v1::GetRulesResponse& response) {
+  auto nodes = known_nodes(context);
+  if (!nodes.ok()) return nodes.status();
   for (v1::Node& node : *nodes) {
-    node.set_connected(now.contains(node.node()));
-    if (node.connected()) set_wall_ns(*node.mutable_last_seen(), context.clock.wall_ns());
-    *response.add_nodes() = std::move(node);
+    v1::Node& row = *response.add_nodes();
+    row.set_node(node.node());
+    row.set_connected(node.connected());
+    *row.mutable_last_seen() = node.last_seen();
+    if (node.has_rules()) *row.mutable_rules() = std::move(*node.mutable_rules());
   }
+  if (const auto bundle = context.bundles.current()) *response.mutable_bundle() = bundle->info;
   return absl::OkStatus();
 }
 

@@ -60,6 +60,7 @@ absl::Status Commit::prepare() {
        " ?)"},
       {&Statements::set_coverage, "UPDATE nodes SET coverage = ? WHERE node = ?"},
       {&Statements::set_sight, "UPDATE nodes SET sight = ? WHERE node = ?"},
+      {&Statements::set_rules, "UPDATE nodes SET rules = ? WHERE node = ?"},
       {&Statements::add_result,
        "INSERT INTO command_results (node, command_id, alert_id, workspace_id, ok, "
        "time_ns, result) VALUES (?, ?, ?, ?, ?, ?, ?)"},
@@ -162,7 +163,6 @@ absl::StatusOr<bool> Commit::fill_gap(const NodeBatch& batch, uint64_t sequence,
 
 absl::Status Commit::store_body(const std::string& node, const v1::Envelope& envelope,
                                 uint64_t now_ns, CommitOutcome& outcome) {
-  absl::Status status;
   switch (envelope.body_case()) {
     case v1::Envelope::kAlert:
       if (envelope.alert().id().empty() || envelope.alert().rule().empty()) break;
@@ -174,21 +174,13 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
       return store_workspace(node, envelope.workspace(), now_ns);
     case v1::Envelope::kCoverage:
       ++outcome.stored;
-      // The node's row has to exist before it can say what it covers.
-      status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
-      if (!status.ok()) return status;
-      return sql_->set_coverage.restart()
-          .bind_bytes(envelope.coverage().SerializeAsString())
-          .bind(node)
-          .run();
+      return store_fact(sql_->set_coverage, node, envelope.coverage().SerializeAsString(), now_ns);
     case v1::Envelope::kSight:
       ++outcome.stored;
-      status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
-      if (!status.ok()) return status;
-      return sql_->set_sight.restart()
-          .bind_bytes(envelope.sight().SerializeAsString())
-          .bind(node)
-          .run();
+      return store_fact(sql_->set_sight, node, envelope.sight().SerializeAsString(), now_ns);
+    case v1::Envelope::kRules:
+      ++outcome.stored;
+      return store_fact(sql_->set_rules, node, envelope.rules().SerializeAsString(), now_ns);
     case v1::Envelope::kInventory:
       ++outcome.stored;
       return end_others(node, envelope.inventory(), now_ns);
@@ -201,6 +193,14 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
   // Refusing it would make the agent send it for ever.
   ++outcome.skipped;
   return absl::OkStatus();
+}
+
+absl::Status Commit::store_fact(Statement& set, const std::string& node, const std::string& fact,
+                                uint64_t now_ns) {
+  // The node's row has to exist first.
+  absl::Status status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
+  if (!status.ok()) return status;
+  return set.restart().bind_bytes(fact).bind(node).run();
 }
 
 absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint64_t now_ns,

@@ -50,6 +50,7 @@ class Reader final : public StoreReader {
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::Node>> nodes() override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
+  absl::StatusOr<RuleBundle> rules() override;
 
  private:
   absl::StatusOr<Statement> select_alerts(const char* columns, const AlertQuery& query,
@@ -223,7 +224,7 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
 
 absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
   auto select = db_.prepare(
-      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight FROM nodes "
+      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight, rules FROM nodes "
       "ORDER BY node");
   if (!select.ok()) return select.status();
   std::vector<v1::Node> nodes;
@@ -239,6 +240,8 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
     absl::Status status = parse(*node.mutable_coverage(), *select, 5, "coverage");
     if (status.ok() && !select->bytes(6).empty())
       status = parse(*node.mutable_sight(), *select, 6, "sight");
+    if (status.ok() && !select->bytes(7).empty())
+      status = parse(*node.mutable_rules(), *select, 7, "state of rules");
     if (status.ok()) status = add_gaps(node, select->text(3));
     if (!status.ok()) return status;
   }
@@ -266,6 +269,19 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
     entry.set_previous_hash(std::string(select->bytes(7)));
     entry.set_hash(std::string(select->bytes(8)));
   }
+}
+
+absl::StatusOr<RuleBundle> Reader::rules() {
+  auto select = db_.prepare("SELECT info, bundle FROM rules");
+  if (!select.ok()) return select.status();
+  const auto row = select->step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::NotFoundError("no bundle of rules was pushed");
+  RuleBundle bundle;
+  if (absl::Status status = parse(bundle.info, *select, 0, "bundle of rules"); !status.ok())
+    return status;
+  bundle.bytes = select->bytes(1);
+  return bundle;
 }
 
 }  // namespace

@@ -62,7 +62,12 @@ CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit
 CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 )",
-    "ALTER TABLE nodes ADD COLUMN sight BLOB"};
+    "ALTER TABLE nodes ADD COLUMN sight BLOB",
+    R"(
+ALTER TABLE nodes ADD COLUMN rules BLOB;
+CREATE TABLE rules (only INTEGER PRIMARY KEY CHECK (only = 1), info BLOB NOT NULL,
+  bundle BLOB NOT NULL);
+)"};
 
 }  // namespace
 

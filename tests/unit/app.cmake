@@ -3,3 +3,4 @@ picket_test(pipeline_test SOURCES pipeline_test.cpp pipeline_workspace_test.cpp 
 picket_test(rule_gaps_test SOURCES rule_gaps_test.cpp LINK picket_app)
 picket_test(blind_spots_test SOURCES blind_spots_test.cpp heartbeat_test.cpp agent_mail_test.cpp sight_test.cpp LINK picket_app)
 picket_test(rules_kept_test SOURCES rules_kept_test.cpp LINK picket_app)
+picket_test(rule_updates_test SOURCES rule_updates_test.cpp LINK picket_app)

@@ -34,6 +34,26 @@ std::unique_ptr<StoreReader> StoreConformance::reader() {
   return *std::move(reader);
 }
 
+TEST_P(StoreConformance, KeepsOneBundleOfRulesAndWhatNodesSayOfIt) {
+  EXPECT_TRUE(absl::IsNotFound(reader()->rules().status()));
+  RuleBundle bundle;
+  for (const uint64_t serial : {1U, 2U}) {
+    bundle.info.set_serial(serial);
+    bundle.bytes = std::string(5 << 20, static_cast<char>(serial)) + '\0';
+    ASSERT_TRUE(store_->set_rules(bundle).ok());
+  }
+  v1::Envelope envelope;
+  envelope.set_sequence(1);
+  envelope.mutable_rules()->set_serial(2);
+  commit(batch(kNode, {envelope}));
+  reopen();
+  const auto kept = reader()->rules();
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->info.serial(), 2U);
+  EXPECT_EQ(kept->bytes, bundle.bytes);
+  EXPECT_EQ(reader()->nodes()->at(0).rules().serial(), 2U);
+}
+
 std::vector<std::string> StoreConformance::alert_ids(AlertQuery query) {
   const auto reader = this->reader();
   EXPECT_TRUE(reader->resolve(query).ok());
