@@ -184,13 +184,13 @@ std::variant<FieldReference, std::string> resolve_field(std::string_view name,
   return reference;
 }
 
-void FieldReference::read(const Observation& observation, uint64_t number,
+void FieldReference::read(const Observation& observation, const Moment& moment,
                           FieldResult& result) const {
   result.clear();
   if (field == nullptr) {
     read_row(observation.event, result);
   } else if (field->read != nullptr) {
-    field->read({observation, *this, number}, result);
+    field->read({observation, *this, moment}, result);
   }
   if (!transforms.empty()) apply_transforms(transforms, counts, result);
 }
