@@ -22,7 +22,7 @@ FlowAmount FlowAmounts::on_flow(const pk_flow& flow) {
     told_.erase(at);
     by_socket_.erase(known);
   } else {
-    at->amount = now;
+    at->amount = {std::max(now.in, before.in), std::max(now.out, before.out)};
     told_.splice(told_.end(), told_, at);
   }
   // Records of several processors may be out of order.
