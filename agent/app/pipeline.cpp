@@ -93,7 +93,7 @@ Pipeline::Pipeline(PipelineParts parts, EnricherOptions options,
   enricher_.set_origins(rules->origins());
   auto detector = std::make_unique<RuleDetector>(std::move(rules));
   rules_ = detector.get();
-  rules_->waivers().set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
+  rules_->set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
   engine_.add(std::move(detector));
   if (parts_.canary) engine_.add(std::move(parts_.canary));
 }
@@ -386,7 +386,7 @@ void Pipeline::tell_ended_waivers(uint64_t now_ns) {
 
 void Pipeline::tick(uint64_t now_ns) {
   timeline_ = Timeline::of(parts_.clock);
-  rules_->waivers().set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
+  rules_->set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
   engine_.on_tick(now_ns, *this);
   tell_ended_waivers(now_ns);
   enricher_.on_tick(now_ns, *this);

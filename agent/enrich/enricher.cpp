@@ -240,8 +240,9 @@ void Enricher::observe(WorkspaceEntry& entry, const Event& event, ObservationSin
     entry.workspace.init_pid = process.key.pid;
   const Workspace* peer = learn_peer(event);
   const bool foreign = entry.namespaces.apply(event, process);
-  sink.on_observation(
-      {event, process, entry.workspace, learn_names(event), peer, target_of(event), foreign});
+  const auto* flow = event.as<pk_flow>();
+  sink.on_observation({event, process, entry.workspace, learn_names(event), peer, target_of(event),
+                       foreign, flow != nullptr ? flows_.on_flow(*flow) : FlowAmount{}});
   tell_relayed(entry, sink, relays_.on_event(event, process, processes_));
   if (const auto* cgroup = event.as<pk_cgroup>()) on_cgroup(entry, event, *cgroup);
 }

@@ -16,9 +16,10 @@ constexpr size_t kIndexMax = 64;
 
 std::span<const std::span<const Field>> groups() {
   static const std::array kGroups{
-      place_fields(),   owner_fields(),  session_fields(),  process_fields(),  descriptor_fields(),
-      network_fields(), file_fields(),   call_fields(),     message_fields(),  system_fields(),
-      target_fields(),  absent_fields(), resource_fields(), sequence_fields(), source_fields()};
+      place_fields(),      owner_fields(),    session_fields(), process_fields(),
+      descriptor_fields(), network_fields(),  file_fields(),    call_fields(),
+      message_fields(),    system_fields(),   target_fields(),  absent_fields(),
+      resource_fields(),   sequence_fields(), source_fields(),  package_fields()};
   return kGroups;
 }
 
@@ -184,13 +185,13 @@ std::variant<FieldReference, std::string> resolve_field(std::string_view name,
   return reference;
 }
 
-void FieldReference::read(const Observation& observation, uint64_t number,
+void FieldReference::read(const Observation& observation, const Moment& moment,
                           FieldResult& result) const {
   result.clear();
   if (field == nullptr) {
     read_row(observation.event, result);
   } else if (field->read != nullptr) {
-    field->read({observation, *this, number}, result);
+    field->read({observation, *this, moment}, result);
   }
   if (!transforms.empty()) apply_transforms(transforms, counts, result);
 }

@@ -18,6 +18,12 @@ std::vector<ProcessSummary> lineage_of(const Process& process) {
   return summaries;
 }
 
+std::optional<ProcessKey> merged_as(MergeBy merge, const Process& process) {
+  if (merge == MergeBy::process) return std::nullopt;
+  if (merge == MergeBy::package && process.package != nullptr) return process.package->script;
+  return subtree_of(process).root;
+}
+
 }  // namespace
 
 ProcessSummary summary(const Process& process) {
@@ -45,7 +51,7 @@ Finding finding_of(const RuleInfo& rule, const Observation& observation) {
   finding.process = summary(observation.process);
   finding.lineage = lineage_of(observation.process);
   finding.workspace = observation.workspace;
-  if (rule.once_a_lineage) finding.merge_as = subtree_of(observation.process).root;
+  finding.merge_as = merged_as(rule.merge, observation.process);
   return finding;
 }
 
