@@ -43,6 +43,6 @@ user.sendall(b"echo from the terminal; exit\n")
 said = b""
 while chunk := user.recv(4096):
     said += chunk
-assert said.count(b"from the terminal") == 2, said  # typed, and answered
+assert said.count(b"from the terminal") >= 2, said  # as typed, and as answered
 TEXT
 wait $!
