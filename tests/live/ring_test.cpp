@@ -56,9 +56,7 @@ class Service {
   Request connect() const {
     return request(IORING_OP_CONNECT, socket(AF_UNIX, SOCK_STREAM, 0), &address_, sizeof(address_));
   }
-  Request bind_by_ring() const {
-    return request(RING_OP_BIND, fd_, &address_, sizeof(address_));
-  }
+  Request bind_by_ring() const { return request(RING_OP_BIND, fd_, &address_, sizeof(address_)); }
 
  private:
   std::string path_;
@@ -98,10 +96,10 @@ TEST_F(Rings, RareSocketsAreToldPlainOnesAreNot) {
   start();
   const auto box = workspace();
   const pid_t pid = run(*box, [](ring& ring) {
-    const Request requests[] = {
-        make_socket(AF_INET, SOCK_STREAM, 0), make_socket(AF_PACKET, SOCK_RAW, 0),
-        make_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP),
-        silent(make_socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT))};
+    const Request requests[] = {make_socket(AF_INET, SOCK_STREAM, 0),
+                                make_socket(AF_PACKET, SOCK_RAW, 0),
+                                make_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP),
+                                silent(make_socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT))};
     for (const Request& each : requests)
       if (perform(&ring, &each) < 0) return 1;
     const Request refused = make_socket(AF_NETLINK, SOCK_RAW, MAX_LINKS);
