@@ -118,12 +118,37 @@ struct open_how {
 
 struct io_cqe {
   __s32 res;
+  int fd; /* until it is issued */
 };
 
 /* A request of a ring. It begins with what its operation keeps in it, one of the structs below. */
 struct io_kiocb {
+  struct file *file; /* from when it is issued */
   __u8 opcode;
+  unsigned int flags; /* the lower half of them where there are 64 */
   struct io_cqe cqe;
+};
+
+struct sockaddr;
+struct user_msghdr;
+
+struct io_socket {
+  int domain;
+  int type;
+  int protocol;
+};
+
+struct io_accept {
+  __u32 file_slot; /* not 0: into the ring's own table */
+};
+
+struct io_connect {
+  struct sockaddr *addr; /* the caller's */
+  int addr_len;
+};
+
+struct io_sr_msg {
+  struct user_msghdr *umsg; /* the caller's */
 };
 
 struct io_open {

@@ -31,9 +31,9 @@ PK_INLINE struct pid *pk_pid_of_number(struct pid_namespace *ns, __u32 number) {
     if (!node) break;
     __u32 way = number >> (BPF_CORE_READ(node, shift) & 31) & 63;
     entry = 0;
-    bpf_probe_read_kernel(&entry, sizeof(entry),
-                          (void *)node + bpf_core_field_offset(struct xa_node, slots) +
-                              way * sizeof(entry));
+    bpf_probe_read_kernel(
+        &entry, sizeof(entry),
+        (void *)node + bpf_core_field_offset(struct xa_node, slots) + way * sizeof(entry));
   }
   struct pid *pid = (struct pid *)entry;
   if (!pid || pk_node_of(entry)) return NULL;

@@ -1,5 +1,6 @@
 // target.*: the process that a signal goes to, or that a call traces, reads, writes or takes
-// something from. What the kernel tells comes first; of a process in a workspace the table knows more.
+// something from. What the kernel tells comes first; of a process in a workspace the table knows
+// more.
 #include <array>
 
 #include "agent/detect/rule/field.h"
