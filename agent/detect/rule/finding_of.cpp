@@ -1,6 +1,5 @@
 #include "agent/detect/rule/finding_of.h"
 
-#include "agent/detect/sequence/subtree.h"
 #include "agent/enrich/lineage.h"
 #include "agent/event/schema.h"
 
@@ -45,7 +44,8 @@ Finding finding_of(const RuleInfo& rule, const Observation& observation) {
   finding.process = summary(observation.process);
   finding.lineage = lineage_of(observation.process);
   finding.workspace = observation.workspace;
-  if (rule.once_a_lineage) finding.merge_as = subtree_of(observation.process).root;
+  finding.subtree = subtree_of(observation.process);
+  if (rule.once_a_lineage) finding.merge_as = finding.subtree.root;
   return finding;
 }
 
