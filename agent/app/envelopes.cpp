@@ -26,6 +26,10 @@ v1::Action wire_action(Action action) {
 }  // namespace
 
 std::string alert_id(const Finding& finding, const std::string& boot_id) {
+  return alert_id(FindingRef{finding.merge_id, finding.rule, finding.first_ns}, boot_id);
+}
+
+std::string alert_id(const FindingRef& finding, const std::string& boot_id) {
   const std::string key =
       fmt::format("{}|{}|{}|{}", boot_id, finding.merge_id, finding.rule, finding.first_ns);
   const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
@@ -35,8 +39,13 @@ std::string alert_id(const Finding& finding, const std::string& boot_id) {
 v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
                             const std::string& boot_id) {
   v1::Envelope envelope;
-  *envelope.mutable_alert() = alert_of(finding, timeline.wall_minus_boot_ns);
-  envelope.mutable_alert()->set_id(alert_id(finding, boot_id));
+  v1::Alert& alert = *envelope.mutable_alert();
+  alert = alert_of(finding, timeline.wall_minus_boot_ns);
+  alert.set_id(alert_id(finding, boot_id));
+  const Incident& incident = finding.incident;
+  if (!incident.first.empty()) alert.mutable_incident()->set_id(alert_id(incident.first, boot_id));
+  if (!incident.parent.empty())
+    alert.mutable_incident()->set_parent(alert_id(incident.parent, boot_id));
   return envelope;
 }
 

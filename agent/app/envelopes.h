@@ -26,6 +26,7 @@ struct Timeline {
 v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
                             const std::string& boot_id);
 std::string alert_id(const Finding& finding, const std::string& boot_id);
+std::string alert_id(const FindingRef& finding, const std::string& boot_id);
 
 v1::Envelope result_envelope(const Response& response, uint64_t wall_ns);
 v1::Envelope coverage_envelope(const Coverage& coverage, std::span<const RuleGap> gaps,

@@ -14,11 +14,6 @@ namespace {
 constexpr size_t kShortId = 12;
 constexpr size_t kLongestCommand = 200;
 
-// "2026-11-25T20:29:12.123456789Z" to milliseconds: enough to read, `-o json` has the rest.
-std::string short_time(const google::protobuf::Timestamp& time) {
-  return time_text(time).substr(0, 23) + "Z";
-}
-
 std::string process_text(const v1::Process& process) {
   std::string command = printable(process.cmdline().empty() ? process.exe() : process.cmdline());
   if (command.size() > kLongestCommand) command = command.substr(0, kLongestCommand) + "...";
@@ -67,6 +62,10 @@ std::string workspace_words(const v1::Workspace& workspace) {
 }
 
 }  // namespace
+
+std::string short_time(const google::protobuf::Timestamp& time) {
+  return time_text(time).substr(0, 23) + "Z";
+}
 
 // Hashes are cut, as every runtime's tools do; chosen names are not.
 std::string short_id(const std::string& id) {

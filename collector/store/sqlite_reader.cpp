@@ -71,12 +71,14 @@ absl::StatusOr<Statement> Reader::select_alerts(const char* columns, const Alert
       "SELECT {} FROM alerts WHERE (time_ns, row) > (?, ?) AND time_ns >= ? AND row <= ?", columns);
   if (!query.workspace.empty()) sql += " AND (workspace_id = ? OR workspace_name = ?)";
   if (!query.rule.empty()) sql += " AND rule = ?";
+  if (!query.incident.empty()) sql += " AND incident >= ? AND incident < ?";
   sql += tail;
   auto statement = db_.prepare(sql);
   if (!statement.ok()) return statement;
   statement->bind(cursor.time_ns).bind(cursor.row).bind(query.since_ns).bind(query.up_to_row);
   if (!query.workspace.empty()) statement->bind(query.workspace).bind(query.workspace);
   if (!query.rule.empty()) statement->bind(query.rule);
+  if (!query.incident.empty()) statement->bind(query.incident).bind(after_prefix(query.incident));
   statement->bind(number);
   return statement;
 }

@@ -67,6 +67,10 @@ CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
 ALTER TABLE nodes ADD COLUMN rules BLOB;
 CREATE TABLE rules (only INTEGER PRIMARY KEY CHECK (only = 1), info BLOB NOT NULL,
   bundle BLOB NOT NULL);
+)",
+    R"(
+ALTER TABLE alerts ADD COLUMN incident TEXT NOT NULL DEFAULT '';
+CREATE INDEX alerts_by_incident ON alerts (incident, time_ns, row);
 )"};
 
 }  // namespace

@@ -70,6 +70,7 @@ struct AlertQuery {
   uint64_t since_ns = 0;
   std::string workspace = {};      // id, unambiguous id prefix, or name; empty: all
   std::string rule = {};           // empty: all
+  std::string incident = {};       // id, or the beginning of it; empty: all
   uint64_t limit = 0;              // the newest so many; 0: all
   uint64_t up_to_row = INT64_MAX;  // what was stored later is left out
 };
