@@ -62,7 +62,15 @@ CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit
 CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 )",
-    "ALTER TABLE nodes ADD COLUMN sight BLOB"};
+    "ALTER TABLE nodes ADD COLUMN sight BLOB",
+    R"(
+CREATE TABLE agent_sessions (
+  node TEXT NOT NULL, id TEXT NOT NULL, part INTEGER NOT NULL, last_ns INTEGER NOT NULL,
+  session BLOB NOT NULL, PRIMARY KEY (node, id, part)
+) WITHOUT ROWID;
+CREATE INDEX agent_sessions_by_id ON agent_sessions (id);
+CREATE INDEX agent_sessions_by_time ON agent_sessions (node, last_ns);
+)"};
 
 }  // namespace
 
