@@ -236,7 +236,8 @@ TEST_P(StoreConformance, KeepsTheLastStateOfEachPartOfAnAgentsSession) {
   const auto read = reader();
   const auto commands = [&](const char* id) {
     std::vector<std::string> texts;
-    for (const v1::NodeAgentSession& one : *read->agent_sessions(id, 10))
+    const auto sessions = read->agent_sessions(id, 10);
+    for (const v1::NodeAgentSession& one : *sessions)
       texts.push_back(one.session().commands().entries(0).text());
     return texts;
   };
