@@ -23,6 +23,19 @@ v1::Action wire_action(Action action) {
   return v1::ACTION_UNSPECIFIED;
 }
 
+void fill(v1::SessionEntries& out, const SessionList& list, const Timeline& timeline) {
+  for (const SessionList::Entry& entry : list.entries()) {
+    v1::SessionEntry& row = *out.add_entries();
+    row.set_text(entry.text);
+    row.set_count(entry.count);
+    row.set_writes(entry.writes);
+    row.set_bytes_in(entry.bytes_in);
+    row.set_bytes_out(entry.bytes_out);
+    set_wall_ns(*row.mutable_first(), timeline.wall_ns(entry.first_ns));
+  }
+  out.set_left_out(list.left_out());
+}
+
 }  // namespace
 
 std::string alert_id(const Finding& finding, const std::string& boot_id) {
@@ -109,6 +122,29 @@ v1::Envelope sight_envelope(bool sees, std::string_view why, uint64_t since_wall
   sight.set_sees(sees);
   sight.set_why(std::string(why));
   set_wall_ns(*sight.mutable_since(), since_wall_ns);
+  return envelope;
+}
+
+v1::Envelope session_envelope(const AgentSession& session, const Timeline& timeline) {
+  v1::Envelope envelope;
+  v1::AgentSession& out = *envelope.mutable_session();
+  out.set_id(fmt::format("{}-{}", session.key.pid, session.key.start_ns));
+  out.set_agent(session.agent);
+  out.set_program(session.program);
+  out.set_workspace_id(session.workspace_id);
+  out.set_workspace_name(session.workspace_name);
+  out.set_owner(session.owner);
+  set_wall_ns(*out.mutable_first(), timeline.wall_ns(session.first_ns));
+  set_wall_ns(*out.mutable_last(), timeline.wall_ns(session.last_ns));
+  out.set_ended(session.ended);
+  fill(*out.mutable_commands(), session.commands, timeline);
+  fill(*out.mutable_files(), session.files, timeline);
+  fill(*out.mutable_hosts(), session.hosts, timeline);
+  fill(*out.mutable_credentials(), session.credentials, timeline);
+  fill(*out.mutable_denials(), session.denials, timeline);
+  out.set_bytes_in(session.bytes_in);
+  out.set_bytes_out(session.bytes_out);
+  out.set_part(session.first_ns);
   return envelope;
 }
 

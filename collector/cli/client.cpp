@@ -128,6 +128,11 @@ absl::StatusOr<v1::ListWorkspacesResponse> Client::workspaces(const std::string&
   return impl_->call(&v1::OperatorService::Stub::ListWorkspaces, request);
 }
 
+absl::StatusOr<v1::ListAgentSessionsResponse> Client::agent_sessions(
+    const v1::ListAgentSessionsRequest& request) {
+  return impl_->call(&v1::OperatorService::Stub::ListAgentSessions, request);
+}
+
 absl::StatusOr<v1::ListNodesResponse> Client::nodes() {
   return impl_->call(&v1::OperatorService::Stub::ListNodes, v1::ListNodesRequest{});
 }

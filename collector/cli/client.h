@@ -26,6 +26,8 @@ class Client {
                             const std::function<void()>& on_watching, const OnAlert& on_alert);
   absl::StatusOr<v1::Alert> alert(const std::string& id);
   absl::StatusOr<v1::ListWorkspacesResponse> workspaces(const std::string& workspace);
+  absl::StatusOr<v1::ListAgentSessionsResponse> agent_sessions(
+      const v1::ListAgentSessionsRequest& request);
   absl::StatusOr<v1::ListNodesResponse> nodes();
   absl::StatusOr<v1::GetStatusResponse> status();
   absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
       "  5  denied");
   picket::add_alert_commands(app, session);
   picket::add_workspace_commands(app, session);
+  picket::add_agent_commands(app, session);
   picket::add_fleet_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
   picket::add_rules_fleet_commands(app, session);

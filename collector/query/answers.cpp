@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kAuditDefault = 100;
 constexpr uint32_t kAuditMost = 1000;
+constexpr size_t kSessionsListed = 200;
 
 std::set<std::string> connected(const QueryContext& context) {
   const std::vector<std::string> nodes = context.nodes.connected();
@@ -54,6 +55,32 @@ absl::Status answer_workspaces(const QueryContext& context,
     return absl::NotFoundError(fmt::format("no workspace \"{}\"", request.workspace()));
   }
   for (v1::NodeWorkspace& workspace : *found) *response.add_workspaces() = std::move(workspace);
+  return absl::OkStatus();
+}
+
+absl::Status answer_agent_sessions(const QueryContext& context,
+                                   const v1::ListAgentSessionsRequest& request,
+                                   v1::ListAgentSessionsResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto found = (*reader)->agent_sessions(request.session(), kSessionsListed);
+  if (!found.ok()) return found.status();
+  if (found->empty() && !request.session().empty())
+    return absl::NotFoundError(fmt::format("no session \"{}\"", request.session()));
+  for (v1::NodeAgentSession& one : *found) {
+    v1::AgentSession& session = *one.mutable_session();
+    const std::string& asked = request.workspace();
+    if (!asked.empty() && session.workspace_id() != asked && session.workspace_name() != asked)
+      continue;
+    if (request.session().empty()) {
+      session.clear_commands();
+      session.clear_files();
+      session.clear_hosts();
+      session.clear_credentials();
+      session.clear_denials();
+    }
+    *response.add_sessions() = std::move(one);
+  }
   return absl::OkStatus();
 }
 

@@ -70,6 +70,11 @@ class OperatorService final : public v1::OperatorService::CallbackService {
                         v1::ListWorkspacesResponse* response) override {
     return answer(*call, [=, this] { return answer_workspaces(context_, *request, *response); });
   }
+  Unary* ListAgentSessions(Call* call, const v1::ListAgentSessionsRequest* request,
+                           v1::ListAgentSessionsResponse* response) override {
+    return answer(*call,
+                  [=, this] { return answer_agent_sessions(context_, *request, *response); });
+  }
   Unary* ListNodes(Call* call, const v1::ListNodesRequest* /*request*/,
                    v1::ListNodesResponse* response) override {
     return answer(*call, [=, this] { return answer_nodes(context_, *response); });

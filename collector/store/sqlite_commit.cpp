@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kMaxGaps = 1000;
 // Workspaces that are gone, kept per node to be named in answers.
 constexpr uint64_t kMaxGone = 1000;
+// Sessions of AI agents kept per node.
+constexpr uint64_t kMaxSessions = 1000;
 
 }  // namespace
 
@@ -58,6 +60,12 @@ absl::Status Commit::prepare() {
        "DELETE FROM workspaces WHERE node = ? AND state = ? AND id IN (SELECT id FROM "
        "workspaces WHERE node = ? AND state = ? ORDER BY changed_ns DESC LIMIT -1 OFFSET"
        " ?)"},
+      {&Statements::set_session,
+       "INSERT INTO agent_sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_ns = "
+       "excluded.last_ns, session = excluded.session"},
+      {&Statements::forget_sessions,
+       "DELETE FROM agent_sessions WHERE node = ? AND last_ns < (SELECT last_ns FROM "
+       "agent_sessions WHERE node = ? ORDER BY last_ns DESC LIMIT 1 OFFSET ?)"},
       {&Statements::set_coverage, "UPDATE nodes SET coverage = ? WHERE node = ?"},
       {&Statements::set_sight, "UPDATE nodes SET sight = ? WHERE node = ?"},
       {&Statements::set_rules, "UPDATE nodes SET rules = ? WHERE node = ?"},
@@ -181,6 +189,10 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
     case v1::Envelope::kRules:
       ++outcome.stored;
       return store_fact(sql_->set_rules, node, envelope.rules().SerializeAsString(), now_ns);
+    case v1::Envelope::kSession:
+      if (envelope.session().id().empty()) break;
+      ++outcome.stored;
+      return store_session(node, envelope.session());
     case v1::Envelope::kInventory:
       ++outcome.stored;
       return end_others(node, envelope.inventory(), now_ns);
@@ -264,6 +276,19 @@ absl::Status Commit::store_workspace(const std::string& node, const v1::Workspac
       .bind(uint64_t{v1::WORKSPACE_STATE_GONE})
       .bind(kMaxGone)
       .run();
+}
+
+// Each tells the whole session: the last one stands.
+absl::Status Commit::store_session(const std::string& node, const v1::AgentSession& session) {
+  absl::Status status = sql_->set_session.restart()
+                            .bind(node)
+                            .bind(session.id())
+                            .bind(session.part())
+                            .bind(wall_ns(session.last()))
+                            .bind_bytes(session.SerializeAsString())
+                            .run();
+  if (!status.ok()) return status;
+  return sql_->forget_sessions.restart().bind(node).bind(node).bind(kMaxSessions - 1).run();
 }
 
 absl::Status Commit::end_others(const std::string& node, const v1::WorkspaceInventory& inventory,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "collector/store/sqlite.h"
 #include "common/alert_json.h"
@@ -48,6 +49,8 @@ class Reader final : public StoreReader {
                                                 size_t size) override;
   absl::StatusOr<v1::Alert> alert(const std::string& id) override;
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
+  absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
+                                                                   size_t limit) override;
   absl::StatusOr<std::vector<v1::Node>> nodes() override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
@@ -194,6 +197,42 @@ absl::StatusOr<std::vector<v1::NodeWorkspace>> Reader::workspaces(const std::str
       return named.id() != workspace && named.name() != workspace;
     });
   }
+  return found;
+}
+
+absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const std::string& session,
+                                                                         size_t limit) {
+  auto select = db_.prepare(
+      session.empty()
+          ? "SELECT node, session FROM agent_sessions ORDER BY last_ns DESC LIMIT ?"
+          : "SELECT node, session FROM agent_sessions WHERE id >= ? AND id < ? ORDER BY last_ns "
+            "DESC");
+  if (!select.ok()) return select.status();
+  if (session.empty())
+    select->bind(uint64_t{limit});
+  else
+    select->bind(session).bind(after_prefix(session));
+  std::vector<v1::NodeAgentSession> found;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    v1::NodeAgentSession& next = found.emplace_back();
+    next.set_node(select->text(0));
+    absl::Status status = parse(*next.mutable_session(), *select, 1, "agent session");
+    if (!status.ok()) return status;
+  }
+  std::ranges::reverse(found);
+  if (session.empty() || found.empty()) return found;
+  const auto is_exact = [&](const v1::NodeAgentSession& one) {
+    return one.session().id() == session;
+  };
+  if (std::ranges::any_of(found, is_exact)) std::erase_if(found, std::not_fn(is_exact));
+  for (const v1::NodeAgentSession& one : found)
+    if (one.session().id() != found.front().session().id())
+      return absl::InvalidArgumentError(
+          fmt::format("session \"{}\" is ambiguous: {} and {} begin with it", session,
+                      found.front().session().id(), one.session().id()));
   return found;
 }
 

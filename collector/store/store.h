@@ -101,6 +101,10 @@ struct StoreReader {
   // Empty `workspace`: all.
   virtual absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(
       const std::string& workspace) = 0;
+  // By id or unambiguous prefix, with all its parts; empty: the newest `limit`. The newest last.
+  // InvalidArgument: the prefix is of more than one.
+  virtual absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(
+      const std::string& session, size_t limit) = 0;
   virtual absl::StatusOr<std::vector<v1::Node>> nodes() = 0;
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;

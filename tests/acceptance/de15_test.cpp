@@ -61,9 +61,7 @@ class DE15 : public EgressTest {
     shell("mkdir -p /src/app/node_modules/" + name);
     write("/src/app/node_modules/" + name + "/postinstall", script + "\n");
   }
-  void npm(const std::string& arguments) {
-    shell("cd /src/app && /opt/node/bin/npm " + arguments);
-  }
+  void npm(const std::string& arguments) { shell("cd /src/app && /opt/node/bin/npm " + arguments); }
   std::vector<Alert> told() { return found(*container_, "package_script"); }
   static std::string output(const Alert& alert) { return alert["output"]; }
 

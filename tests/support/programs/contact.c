@@ -5,14 +5,13 @@
  *   contact unix-serve PATH              the same of a unix socket
  *   contact unix PATH                    connects there
  *   contact upload ADDRESS PORT BYTES write|sendfile|splice
- *                                        sends so many by TCP, that way, and waits for the other end
- *                                        to have them
+ *                                        sends so many, that way; ends when they have arrived
  *   contact shell COMMAND                runs it as its child
  *   contact compute SECONDS              never rests
  *   contact mine SECONDS ADDRESS PORT    the same beside a connection on which little moves */
 #define _GNU_SOURCE
-#include <netdb.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
