@@ -253,7 +253,9 @@ PipelineParts Agent::Impl::parts() {
   };
   parts.rules_in_force = [this](const RuleSet& rules) {
     // A recording is there to be judged by other rules too.
-    const absl::Status asked = sensor.set_interest(recording ? Interest{} : interest_of(rules));
+    Interest interest = interest_of(rules);
+    if (recording) interest = {.marks = interest.marks};
+    const absl::Status asked = sensor.set_interest(interest);
     if (!asked.ok()) spdlog::warn("{}", asked.ToString());
     sensor.set_urgent(urgent_classes(rules));
     report_coverage(rules);

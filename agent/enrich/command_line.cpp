@@ -23,6 +23,18 @@ bool is_option(std::string_view argument) {
   return argument.size() > 1 && (argument[0] == '-' || argument[0] == '+');
 }
 
+bool gives_code(const Process& process, std::string_view option) {
+  constexpr std::array<std::string_view, 3> kWords{"--eval", "--print", "--command"};
+  if (std::ranges::any_of(kWords, [&](std::string_view word) { return option.starts_with(word); }))
+    return true;
+  constexpr size_t kLettersMax = 4;  // -lic and the like; a word is an option of another kind
+  if (option.size() < 2 || option.size() > kLettersMax || option[0] != '-' || option[1] == '-')
+    return false;
+  // -e of a shell, and what java calls -cp, is nothing of that kind.
+  if (is_shell(process)) return option.find('c') != option.npos;
+  return last_component(process.exe) != "java" && option.find_first_of("ce") != option.npos;
+}
+
 bool waits_for_input(std::string_view argv) {
   Arguments arguments(argv);
   while (arguments.more()) {
@@ -46,6 +58,14 @@ bool is_interpreter(const Process& process) {
   const std::string_view name = last_component(process.exe);
   return std::ranges::any_of(kInterpreters,
                              [&](std::string_view known) { return name.starts_with(known); });
+}
+
+std::string script_path(const Process& process) {
+  if (!process.interp.empty()) return absolute_path(process, process.filename);
+  if (!is_interpreter(process)) return {};
+  const std::string_view first = Arguments(process.argv).next();
+  return first.empty() || first[0] == '-' || first[0] == '+' ? std::string()
+                                                             : absolute_path(process, first);
 }
 
 std::string absolute_path(const Process& process, std::string_view path) {

@@ -32,11 +32,16 @@ inline std::string_view last_component(std::string_view path) {
 }
 
 bool is_option(std::string_view argument);
+// An option behind which the interpreter's code stands, not the name of a script.
+bool gives_code(const Process& process, std::string_view option);
 // A shell without a script or a command: it reads what somebody types.
 bool waits_for_input(std::string_view argv);
 bool is_shell(const Process& process);
 // By the name of the executable: python3.11 counts.
 bool is_interpreter(const Process& process);
+// The script that it certainly runs: the one that the kernel started, or the first argument of an
+// interpreter. Empty: none, or one behind options, which may bring code of their own.
+std::string script_path(const Process& process);
 // As the process sees it, without "." and "..".
 std::string absolute_path(const Process& process, std::string_view path);
 
@@ -47,7 +52,7 @@ bool find_script(const Process& process, const Take& take) {
   Arguments arguments(process.argv);
   for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
     const std::string_view one = arguments.next();
-    if (one == "-m") return false;  // a module's name follows
+    if (one == "-m" || gives_code(process, one)) return false;  // a module's name follows, or code
     if (!one.empty() && !is_option(one) && take(absolute_path(process, one))) return true;
   }
   return false;

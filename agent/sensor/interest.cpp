@@ -36,7 +36,9 @@ void store(T& variable, T value) {
 
 absl::Status InterestWriter::set(const Interest& interest) {
   store<__u32>(unasked_.generation, unasked_.generation + 1);
-  if (absl::Status status = enter(interest.names); !status.ok()) {
+  Bits wanted = interest.marks;
+  for (const std::string& name : interest.names) wanted[name] |= PK_NAME_ASKED;
+  if (absl::Status status = enter(wanted); !status.ok()) {
     ask_for_all();
     return status;
   }
@@ -45,43 +47,46 @@ absl::Status InterestWriter::set(const Interest& interest) {
     store<__u8>(unasked_.calls[call], !always && !interest.calls[call]);
   }
   store<__u32>(unasked_.opens, static_cast<__u32>((~interest.opens).to_ulong()));
-  remove_stale(interest.names);
+  remove_stale(wanted);
   return absl::OkStatus();
 }
 
-absl::Status InterestWriter::enter(const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
+absl::Status InterestWriter::enter(const Bits& wanted) {
+  for (const auto& [name, bits] : wanted) {
     const uint64_t hash = hash_open_name(name);
-    uint32_t bits = 0;
-    (void)bpf_map_lookup_elem(names_, &hash, &bits);
-    if (bits & PK_NAME_ASKED) continue;
-    bits |= PK_NAME_ASKED;
-    if (bpf_map_update_elem(names_, &hash, &bits, BPF_ANY) != 0) {
+    uint32_t known = 0;
+    (void)bpf_map_lookup_elem(names_, &hash, &known);
+    const uint32_t fresh = bits & ~known;
+    if (fresh == 0) continue;
+    known |= fresh;
+    if (bpf_map_update_elem(names_, &hash, &known, BPF_ANY) != 0) {
       return absl::ResourceExhaustedError(
           fmt::format("enter the file name {} of {} that rules ask for into the kernel: {}; every "
                       "open is told once a process",
-                      name, names.size(), strerror(errno)));
+                      name, wanted.size(), strerror(errno)));
     }
-    entered_.push_back(name);
+    entered_[name] |= fresh;
   }
   return absl::OkStatus();
 }
 
-void InterestWriter::remove_stale(const std::vector<std::string>& names) {
-  std::erase_if(entered_, [&](const std::string& name) {
-    // Another name may have the same first bytes, by which both are known.
+void InterestWriter::remove_stale(const Bits& wanted) {
+  // Names of the same first bytes are one to the kernel.
+  std::map<uint64_t, uint32_t> kept;
+  for (const auto& [name, bits] : wanted) kept[hash_open_name(name)] |= bits;
+  for (auto& [name, entered] : entered_) {
     const uint64_t hash = hash_open_name(name);
-    const auto is_same = [&](const std::string& other) { return hash_open_name(other) == hash; };
-    if (std::ranges::any_of(names, is_same)) return false;
+    const uint32_t stale = entered & ~kept[hash];
+    entered &= ~stale;
     uint32_t bits = 0;
-    if (bpf_map_lookup_elem(names_, &hash, &bits) != 0) return true;
-    bits &= ~PK_NAME_ASKED;
+    if (stale == 0 || bpf_map_lookup_elem(names_, &hash, &bits) != 0) continue;
+    bits &= ~stale;
     if (bits == 0)
       (void)bpf_map_delete_elem(names_, &hash);
     else
       (void)bpf_map_update_elem(names_, &hash, &bits, BPF_EXIST);
-    return true;
-  });
+  }
+  std::erase_if(entered_, [](const auto& entry) { return entry.second == 0; });
 }
 
 void InterestWriter::ask_for_all() {

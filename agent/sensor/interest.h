@@ -5,6 +5,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ namespace picket {
 struct Interest {
   std::bitset<PK_CALL_END> calls = std::bitset<PK_CALL_END>().set();
   std::bitset<PK_OPENS_KINDS> opens = std::bitset<PK_OPENS_KINDS>().set();  // by PK_OPENS_OF
-  std::vector<std::string> names;  // last components of paths that rules ask for, each once
+  std::vector<std::string> names = {};  // last components of paths that rules ask for, each once
+  // Names that make an open interesting, with PK_NAME_* bits.
+  std::map<std::string, uint32_t> marks = {};
 };
 
 class InterestWriter {
@@ -30,13 +33,14 @@ class InterestWriter {
   absl::Status set(const Interest& interest);
 
  private:
-  absl::Status enter(const std::vector<std::string>& names);
-  void remove_stale(const std::vector<std::string>& names);
+  using Bits = std::map<std::string, uint32_t>;  // by name
+  absl::Status enter(const Bits& wanted);
+  void remove_stale(const Bits& wanted);
   void ask_for_all();
 
   pk_unasked& unasked_;
   const int names_;
-  std::vector<std::string> entered_;
+  Bits entered_;  // what was not there before
 };
 
 }  // namespace picket

@@ -355,6 +355,20 @@ absl::StatusOr<uint32_t> Container::exec_detached(std::vector<std::string> argv)
   return static_cast<uint32_t>(std::stoul(*pid));
 }
 
+absl::StatusOr<ProgramResult> Container::type(std::vector<std::string> shell,
+                                              std::string_view lines) {
+  auto typed = make_pipe();
+  if (!typed.ok()) return typed.status();
+  if (write(typed->write.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()))
+    return absl::InternalError("type into a container");
+  typed->write.reset();
+  shell.insert(shell.begin(), {"exec", "--tty", id()});
+  const std::string command = fmt::format("{}", fmt::join(runc(std::move(shell)), " "));
+  return run_program({.argv = {"script", "--quiet", "--return", "--command", command, "/dev/null"},
+                      .in = typed->read.get(),
+                      .cgroup2_view = !options_.v1});
+}
+
 std::vector<uint32_t> Container::pids() const {
   std::vector<uint32_t> pids;
   std::error_code ignored;

@@ -64,6 +64,8 @@ class Container {
   // Through `runc exec`: the process comes from outside.
   absl::StatusOr<ProgramResult> exec(std::vector<std::string> argv);
   absl::StatusOr<uint32_t> exec_detached(std::vector<std::string> argv);
+  // The same at a terminal, as a person comes in: what the shell said to the lines that were typed.
+  absl::StatusOr<ProgramResult> type(std::vector<std::string> shell, std::string_view lines);
 
   absl::Status pause();  // by runc: on v1 by its freezer, of which v2 does not know
 

@@ -43,10 +43,18 @@ std::unique_ptr<Program> Compiler::compile() {
   }
   report_errors();
   graph_.finish(*program);
+  bind_file_classes(*program);
   report_.rules = program->rules.size();
   report_.macros = definitions_.macros.size();
   report_.lists = definitions_.lists.size();
   return program;
+}
+
+void Compiler::bind_file_classes(Program& program) const {
+  std::vector<FileClass> classes;
+  for (const auto& [name, one] : definitions_.file_classes) classes.push_back(one);
+  program.file_classes = std::make_shared<FileClasses>(std::move(classes));
+  for (FieldReference& field : program.slots) field.file_classes = program.file_classes;
 }
 
 void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {

@@ -46,6 +46,7 @@ class Compiler {
     std::vector<std::string> values;
   };
 
+  void bind_file_classes(Program& program) const;
   void compile_rule(const RuleDefinition& rule, Program& program);
   std::optional<NodeId> compile_condition(const RuleDefinition& rule, const SourceText& text);
   void report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/detect/rule/file_class_reader.h"
 #include "agent/detect/rule/lineage_definition.h"
 #include "agent/detect/rule/load_limits.h"
 #include "agent/detect/rule/override.h"
@@ -57,6 +58,8 @@ class FileReader {
       read_waiver(item);
     } else if (item.has("lineage")) {
       read_lineage(item, report_, definitions_);
+    } else if (item.has("file_class")) {
+      read_file_class(item, definitions_);
     } else if (item.has("required_engine_version")) {
       check_engine_version(item);
     } else if (item.has("required_plugin_versions")) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/detect/rule/file_classes.h"
 #include "agent/detect/rule/load_report.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/detect/rule/sequence_reader.h"
@@ -71,6 +72,7 @@ struct Definitions {
   std::vector<WaiverDefinition> waivers;
   std::set<std::string, std::less<>> foreign_rules;  // left out: of sources that are not read
   std::map<std::string, OriginDefinition, std::less<>> lineages;
+  std::map<std::string, FileClass, std::less<>> file_classes;
 };
 
 // Adds what `file` defines; a name that is known already is replaced, and noted.

@@ -15,11 +15,12 @@ constexpr std::string_view kEventPrefix = "event.";
 constexpr size_t kIndexMax = 64;
 
 std::span<const std::span<const Field>> groups() {
-  static const std::array kGroups{
-      place_fields(),      owner_fields(),    session_fields(), process_fields(),
-      descriptor_fields(), network_fields(),  file_fields(),    call_fields(),
-      message_fields(),    system_fields(),   target_fields(),  absent_fields(),
-      resource_fields(),   sequence_fields(), source_fields(),  package_fields()};
+  static const std::array kGroups{place_fields(),   owner_fields(),      session_fields(),
+                                  process_fields(), descriptor_fields(), network_fields(),
+                                  file_fields(),    file_class_fields(), call_fields(),
+                                  message_fields(), system_fields(),     target_fields(),
+                                  absent_fields(),  resource_fields(),   sequence_fields(),
+                                  source_fields(),  package_fields()};
   return kGroups;
 }
 

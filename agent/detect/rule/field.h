@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "agent/detect/rule/ast.h"
+#include "agent/detect/rule/file_classes.h"
 #include "agent/enrich/observation.h"
 #include "agent/event/schema.h"
 
@@ -99,6 +101,7 @@ std::span<const Field> package_fields();  // for which package it runs
 std::span<const Field> descriptor_fields();
 std::span<const Field> network_fields();
 std::span<const Field> file_fields();
+std::span<const Field> file_class_fields();
 std::span<const Field> call_fields();
 std::span<const Field> message_fields();
 std::span<const Field> system_fields();
@@ -131,6 +134,7 @@ struct FieldReference {
   std::array<const FieldRow*, PK_TYPE_END> rows{};  // event.NAME
   std::vector<Transform> transforms;                // the innermost first
   bool counts = false;                              // len() of a list
+  std::shared_ptr<const FileClasses> file_classes;  // of the program that it belongs to
 
   std::string_view gap() const { return field != nullptr ? field->gap : std::string_view(); }
 

@@ -87,7 +87,7 @@ void collect_names(const Program& program, NodeId id, std::set<NodeId>& seen,
 
 Interest interest_of(const RuleSet& rules) {
   const rule::Program& program = rules.program();
-  Interest interest{.calls = {}, .opens = {}, .names = {}};
+  Interest interest{.calls = {}, .opens = {}, .names = {}, .marks = {}};
   for (const EventRow& event : event_rows())
     for (const pk_call call : rule::calls_of(event.type))
       if (!interest.calls[call])
@@ -99,6 +99,7 @@ Interest interest_of(const RuleSet& rules) {
   for (const rule::Program::Entry& entry : program.by_type[PK_OPEN])
     rule::collect_names(program, entry.condition, seen, names);
   interest.names.assign(names.begin(), names.end());
+  interest.marks = program.file_classes->names();
   return interest;
 }
 

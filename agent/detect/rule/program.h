@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,6 +74,7 @@ struct Program {
   std::map<uint32_t, Sequence> sequences;               // by the rule's index
   std::vector<Waiver> waivers;
   std::map<uint32_t, std::vector<uint32_t>> waivers_of;  // by the rule's index
+  std::shared_ptr<const FileClasses> file_classes = std::make_shared<FileClasses>();
 };
 
 }  // namespace picket::rule

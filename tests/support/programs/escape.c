@@ -3,6 +3,7 @@
  *
  *   escape open PATH            for writing      escape openat2 PATH   for writing
  *   escape read PATH            for reading      escape ring PATH      for writing, by an io_uring
+ *   escape ringread PATH        for reading, by an io_uring
  *   escape handle DIRECTORY     open_by_handle_at of it
  *   escape fsmount TYPE SOURCE  a file system by the new calls, mounted nowhere
  *   escape module | kexec       with arguments that no kernel takes
@@ -39,7 +40,7 @@ static int open_by_openat2(const char* path) {
   return refused(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
 }
 
-static int open_by_ring(const char* path) {
+static int open_by_ring(const char* path, unsigned flags) {
   struct io_uring_params setup = {0};
   int ring = syscall(SYS_io_uring_setup, 2, &setup);
   if (ring < 0) return 2;
@@ -55,7 +56,7 @@ static int open_by_ring(const char* path) {
   request->opcode = IORING_OP_OPENAT;
   request->fd = AT_FDCWD;
   request->addr = (unsigned long)path;
-  request->open_flags = O_WRONLY;
+  request->open_flags = flags;
   unsigned* tail = (unsigned*)(place + setup.sq_off.tail);
   ((unsigned*)(place + setup.sq_off.array))[0] = 0;
   __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
@@ -156,7 +157,8 @@ int main(int argc, char** argv) {
   if (!strcmp(what, "open")) return refused(open(words[0], O_WRONLY));
   if (!strcmp(what, "read")) return refused(open(words[0], O_RDONLY));
   if (!strcmp(what, "openat2")) return open_by_openat2(words[0]);
-  if (!strcmp(what, "ring")) return open_by_ring(words[0]);
+  if (!strcmp(what, "ring")) return open_by_ring(words[0], O_WRONLY);
+  if (!strcmp(what, "ringread")) return open_by_ring(words[0], O_RDONLY);
   if (!strcmp(what, "bpf")) return load_program(strtoul(words[0], 0, 0));
   if (!strcmp(what, "join")) return join(words);
   if (!strcmp(what, "connect")) return unix_socket(words[0], 0);
