@@ -87,6 +87,15 @@ void AgentSessions::on_observation(const Observation& observation) {
   }
 }
 
+void AgentSessions::on_response(const Process& process, std::string_view what, uint64_t time_ns) {
+  const auto known = sessions_.find(process.driver.agent_session);
+  if (process.driver.agent.empty() || known == sessions_.end()) return;
+  known->second.is_news = true;
+  text_.clear();
+  fmt::format_to(std::back_inserter(text_), "{} of {}", what, process.cmdline());
+  count(known->second.denials, text_, time_ns);
+}
+
 void AgentSessions::on_exec(Kept& session, const Observation& observation) {
   const std::string line = observation.process.cmdline();
   if (observation.process.key == session.key && session.program.empty()) session.program = line;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/app/session_list.h"
@@ -34,6 +35,8 @@ class AgentSessions {
   explicit AgentSessions(size_t most = 64) : most_(most) {}
 
   void on_observation(const Observation& observation);
+  // What a rule has done to a process: "kill by rule NAME".
+  void on_response(const Process& process, std::string_view what, uint64_t time_ns);
   void update(const ProcessTable& processes, uint64_t now_ns, const Publish& publish);
   // What was not told yet, at the end of this agent.
   void flush(const Publish& publish);

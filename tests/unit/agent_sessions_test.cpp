@@ -104,6 +104,16 @@ TEST_F(AgentSessionsTest, HoldWhatTheSubtreeDidAndNothingOfOthers) {
   EXPECT_THAT(texts(session.denials), ElementsAre("open /etc/shadow"));
 }
 
+TEST_F(AgentSessionsTest, HoldWhatRulesDidToThem) {
+  run(agent_, outside_, "/usr/bin/helper", {"helper"});
+  run(other_, outside_, "/bin/sh", {"sh"});
+  sessions_.on_response(*table_.find(other_), "kill by rule x", 1);
+  sessions_.on_response(*table_.find(agent_), "freeze by rule y", 1);
+  const auto sessions = told();
+  ASSERT_EQ(sessions.size(), 1u);
+  EXPECT_THAT(texts(sessions[0].denials), ElementsAre("freeze by rule y of helper"));
+}
+
 TEST_F(AgentSessionsTest, AddUpTheBytesOfHosts) {
   run(agent_, outside_, "/usr/bin/helper", {"helper"});
   RecordBuilder flow = test::record(PK_FLOW, at(agent_));
