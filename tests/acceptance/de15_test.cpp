@@ -1,6 +1,6 @@
 // DE15: what a package's script does beyond building its package is one alert with the package's
-// name and its manager; compiling, asking the registry and a project's own programs are none. npm
-// and pip are stand-ins under the paths of the real ones, which start scripts as those do; where
+// name and its manager; compiling, asking the registry and a project's own programs are none. The
+// managers are stand-ins under the paths of the real ones, which start scripts as those do; where
 // the machine has a real npm, that installs a local package as well.
 #include <unistd.h>
 
@@ -119,6 +119,42 @@ TEST_F(DE15, AHardLinkAndASourceFolderOfPip) {
   const auto alerts = told();
   ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
   EXPECT_THAT(output(alerts[0]), HasSubstr("Script of the pip package pad: "));
+}
+
+// Each starts its package's script as the real one does: what is run, where, and by whom.
+TEST_F(DE15, EveryManagerIsNamedWithItsPackage) {
+  struct Case {
+    std::string manager, command, folder, package, program = "/usr/bin/cat";
+  };
+  const std::string script =
+      "/src/app/target/debug/build/pad-r-0123456789abcdef/build-script-build";
+  const std::vector<Case> cases = {
+      {"yarn", "/opt/bin/yarn install", "/src/app/node_modules/pad-y", "pad-y"},
+      {"pnpm", "/opt/bin/pnpm add x", "/src/app/node_modules/.pnpm/pad-p@1/node_modules/pad-p",
+       "pad-p"},
+      {"gem", "/opt/bin/gem install x", "/var/gems/3.1.0/gems/pad-g-1.2.0/ext/pad", "pad-g"},
+      {"composer", "/opt/bin/composer install", "/src/app/vendor/corp/pad-c", "corp/pad-c"},
+      {"cargo", "/opt/rust/bin/cargo /opt/manager build", "/src/app", "pad-r", script},
+      {"go", "/opt/go/bin/go /opt/manager generate", "/src/app/gen", "gen"}};
+  shell("mkdir -p /opt/bin /opt/rust/bin /opt/go/bin " + script.substr(0, script.rfind('/')));
+  write("/opt/manager", "#!/usr/bin/bash\n(cd $FOLDER && exec $RUN)\nexit 0\n");
+  shell(
+      "chmod +x /opt/manager; for name in yarn pnpm gem composer; do cp /opt/manager "
+      "/opt/bin/$name; "
+      "done; cp /usr/bin/bash /opt/rust/bin/cargo; cp /usr/bin/bash /opt/go/bin/go; cp "
+      "/usr/bin/cat " +
+      script);
+  for (const Case& one : cases)
+    shell(
+        fmt::format("mkdir -p {0} && cd /src/app && FOLDER={0} RUN='{1} /root/.ssh/id_ed25519' {2} "
+                    ">/dev/null",
+                    one.folder, one.program, one.command));
+  const auto alerts = told();
+  ASSERT_EQ(alerts.size(), cases.size()) << Alert(alerts).dump(1);
+  for (size_t i = 0; i < cases.size(); ++i)
+    EXPECT_THAT(
+        output(alerts[i]),
+        HasSubstr(fmt::format("Script of the {} package {}:", cases[i].manager, cases[i].package)));
 }
 
 TEST_F(DE15, BuildingAndAProjectsOwnProgramsAreSilent) {
