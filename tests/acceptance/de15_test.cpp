@@ -62,7 +62,13 @@ class DE15 : public EgressTest {
     write("/src/app/node_modules/" + name + "/postinstall", script + "\n");
   }
   void npm(const std::string& arguments) { shell("cd /src/app && /opt/node/bin/npm " + arguments); }
-  std::vector<Alert> told() { return found(*container_, "package_script"); }
+  // One each: no other rule tells the same without the package.
+  std::vector<Alert> told() {
+    const auto all = distinct(alerts_so_far(*container_));
+    for (const char* rule : {"unlisted_registry", "fetched_program", "foreign_program"})
+      EXPECT_THAT(by_rule(all, rule), IsEmpty());
+    return by_rule(all, "package_script");
+  }
   static std::string output(const Alert& alert) { return alert["output"]; }
 
   std::unique_ptr<Container> container_;
