@@ -46,6 +46,7 @@ struct inode {
   __u32 i_rdev;
   __s64 i_ctime_sec; /* 6.11 and later */
   __u32 i_ctime_nsec;
+  void *i_private;
 };
 
 struct timespec64 {
@@ -117,12 +118,37 @@ struct open_how {
 
 struct io_cqe {
   __s32 res;
+  int fd; /* until it is issued */
 };
 
 /* A request of a ring. It begins with what its operation keeps in it, one of the structs below. */
 struct io_kiocb {
+  struct file *file; /* from when it is issued */
   __u8 opcode;
+  unsigned int flags; /* the lower half of them where there are 64 */
   struct io_cqe cqe;
+};
+
+struct sockaddr;
+struct user_msghdr;
+
+struct io_socket {
+  int domain;
+  int type;
+  int protocol;
+};
+
+struct io_accept {
+  __u32 file_slot; /* not 0: into the ring's own table */
+};
+
+struct io_connect {
+  struct sockaddr *addr; /* the caller's */
+  int addr_len;
+};
+
+struct io_sr_msg {
+  struct user_msghdr *umsg; /* the caller's */
 };
 
 struct io_open {
@@ -239,10 +265,25 @@ struct net {
 };
 
 struct user_namespace {
+  int level;
   struct ns_common ns;
 };
 
+struct xarray {
+  void *xa_head;
+};
+
+struct xa_node {
+  unsigned char shift;
+  void *slots[64];
+};
+
+struct idr {
+  struct xarray idr_rt;
+};
+
 struct pid_namespace {
+  struct idr idr; /* pids by their numbers in this namespace */
   struct task_struct *child_reaper;
   unsigned int level;
   struct ns_common ns;
@@ -368,6 +409,7 @@ struct task_struct {
   struct hlist_node pid_links[4]; /* on pid.tasks of the same kind */
   __u64 start_boottime;
   __u64 self_exec_id;
+  const struct cred *real_cred; /* as others see it */
   const struct cred *cred;
   char comm[16];
   struct fs_struct *fs;

@@ -51,6 +51,13 @@ Json step_object(const v1::Step& step) {
   return object;
 }
 
+Json incident_object(const v1::Incident& incident) {
+  Json object{{"id", incident.id()}, {"position", incident.position()}};
+  if (!incident.parent().empty()) object["parent"] = incident.parent();
+  if (!incident.stage().empty()) object["stage"] = incident.stage();
+  return object;
+}
+
 }  // namespace
 
 std::string_view priority_name(v1::Priority priority) {
@@ -134,6 +141,7 @@ Json alert_object(const v1::Alert& alert) {
   if (!alert.action().empty()) object["action"] = alert.action();
   for (const v1::Step& step : alert.steps()) object["steps"].push_back(step_object(step));
   if (alert.shadow()) object["shadow"] = true;
+  if (alert.has_incident()) object["incident"] = incident_object(alert.incident());
   if (alert.has_stored()) object["stored"] = time_text(alert.stored());
   return object;
 }

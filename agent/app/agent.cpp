@@ -22,8 +22,7 @@
 #include "agent/app/pipeline.h"
 #include "agent/app/responder_thread.h"
 #include "agent/app/rule_gaps.h"
-#include "agent/app/rule_source.h"
-#include "agent/app/rule_watcher.h"
+#include "agent/app/rule_updates.h"
 #include "agent/app/sight_reports.h"
 #include "agent/app/version.h"
 #include "agent/app/watched_registry.h"
@@ -51,7 +50,9 @@ namespace picket {
 namespace {
 
 constexpr std::chrono::milliseconds kFamilyPatience{2000};
-constexpr const char* kKeptRules = "rules.kept";  // in the state directory
+// In the state directory.
+constexpr const char* kKeptRules = "rules.kept";
+constexpr const char* kRuleBundle = "rules.bundle";
 
 std::string boot_id() {
   std::string id;
@@ -77,6 +78,14 @@ EnricherOptions enricher_options(const AgentConfig& config, LiveProcesses& live)
   EnricherOptions options;
   options.processes.live = &live;
   options.excluded_cgroups = config.excluded_cgroups;
+  return options;
+}
+
+RuleSource::Options rule_options(const AgentConfig& config, bool standalone) {
+  RuleSource::Options options{config.rules, config.rules_key, {}, {}};
+  if (standalone) return options;
+  options.kept = config.state_dir / kKeptRules;
+  options.bundle = config.state_dir / kRuleBundle;
   return options;
 }
 
@@ -113,14 +122,13 @@ struct Agent::Impl {
           options.cgroup_roots.push_back(Canary::usual_root());
           return options;
         }()),
-        rule_source({config.rules, config.rules_key,
-                     mode.standalone ? std::filesystem::path() : config.state_dir / kKeptRules}) {}
+        rule_updates(rule_options(config, mode.standalone), clock, rule_doors()) {}
 
   absl::Status open_state();
   absl::Status beat(uint64_t boot_ns);
   absl::Status open_uplink();
   absl::Status open_recording();
-  void reload(RuleWatcher::Cause cause);
+  RuleUpdates::Doors rule_doors();
   absl::Status compose();
   PipelineParts parts();
   void report_start();
@@ -151,8 +159,7 @@ struct Agent::Impl {
   std::unique_ptr<Canary> canary;
   std::unique_ptr<IdentityService> identities;
   std::unique_ptr<Pipeline> pipeline;
-  RuleSource rule_source;
-  std::unique_ptr<RuleWatcher> rule_watcher;
+  RuleUpdates rule_updates;
   std::atomic<bool> stopping{false};
 };
 
@@ -198,6 +205,8 @@ absl::Status Agent::Impl::open_uplink() {
   callbacks.on_command = [this](const v1::Command& command) {
     collector_mail->on_command(command);
   };
+  callbacks.on_rules = [this](OfferedRules offered) { rule_updates.offer(std::move(offered)); };
+  callbacks.answered_bundle = [this] { return rule_updates.answered_bundle(); };
   callbacks.on_loss = [this](const UplinkLoss& loss) { collector_mail->on_loss(loss); };
   auto& heartbeat_errors = prometheus::BuildCounter()
                                .Name("picket_heartbeat_errors_total")
@@ -265,21 +274,19 @@ PipelineParts Agent::Impl::parts() {
   return parts;
 }
 
-// On the watcher's thread.
-void Agent::Impl::reload(RuleWatcher::Cause cause) {
-  const auto rules = rule_source.again(cause == RuleWatcher::Cause::requested);
-  if (!rules.ok()) {
-    const std::string why(rules.status().message());
-    SPDLOG_ERROR("the rules were not reloaded, the active ones stay: {}", why);
-    pipeline->post(RefusedRules{why});
-  } else if (*rules != nullptr) {
-    if (pipeline->post(NewRules{*rules})) return rule_source.keep();
-    SPDLOG_ERROR("the rules were not reloaded: too many messages wait; ask again");
-  }
+// Used once the agent is composed.
+RuleUpdates::Doors Agent::Impl::rule_doors() {
+  RuleUpdates::Doors doors;
+  doors.post = [this](Mail mail) { return pipeline->post(std::move(mail)); };
+  if (!mode.standalone)
+    doors.publish = [this](v1::Envelope envelope) {
+      outlet->publish(std::move(envelope), Priority::informational);
+    };
+  return doors;
 }
 
 absl::Status Agent::Impl::compose() {
-  auto rules = rule_source.first();
+  auto rules = rule_updates.first();
   if (!rules.ok()) return rules.status();
   if (absl::Status status = open_recording(); !status.ok()) return status;
   const auto cgroup_root = find_cgroup2();
@@ -308,8 +315,6 @@ absl::Status Agent::Impl::compose() {
       });
   pipeline =
       std::make_unique<Pipeline>(parts(), enricher_options(config, processes), std::move(*rules));
-  rule_watcher = std::make_unique<RuleWatcher>(config.rules,
-                                               [this](RuleWatcher::Cause cause) { reload(cause); });
   return absl::OkStatus();
 }
 
@@ -329,8 +334,8 @@ void Agent::Impl::report_start() {
     const uint64_t last_ns = boot_ns_of(*heartbeat->previous(), boot, timeline, now_ns);
     pipeline->report(unwatched_interval(timeline.wall_ns(last_ns), now, timeline));
   }
-  if (!rule_source.refused().empty())
-    pipeline->report(refused_rules(rule_source.refused(), now_ns));
+  if (!rule_updates.refused().empty())
+    pipeline->report(refused_rules(rule_updates.refused(), now_ns));
   const Coverage coverage = sensor.coverage();
   if (!coverage.tested)
     SPDLOG_WARN("self check: kernel {} is untested: its hooks were tried one by one",
@@ -383,7 +388,7 @@ absl::Status Agent::start() {
   if (agent.uplink) agent.uplink->start();
   agent.check_itself();
   agent.report_start();
-  if (absl::Status status = agent.rule_watcher->start(); !status.ok()) return status;
+  if (absl::Status status = agent.rule_updates.start(); !status.ok()) return status;
   return absl::OkStatus();
 }
 
@@ -394,7 +399,7 @@ absl::Status Agent::run() {
   const absl::Status status = agent.pipeline->run(agent.sensor, agent.stopping);
   agent.canary->stop();
   agent.health.set_not_ready("stopping");
-  agent.rule_watcher->stop();
+  agent.rule_updates.stop();
   agent.identities->stop();
   agent.responses->stop();
   if (agent.uplink) agent.uplink->stop(std::chrono::seconds(5));
@@ -409,6 +414,6 @@ void Agent::stop() {
   impl_->sensor.wake();
 }
 
-void Agent::reload_rules() { impl_->rule_watcher->request(); }
+void Agent::reload_rules() { impl_->rule_updates.request(); }
 
 }  // namespace picket

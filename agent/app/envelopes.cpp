@@ -23,9 +23,26 @@ v1::Action wire_action(Action action) {
   return v1::ACTION_UNSPECIFIED;
 }
 
+void fill(v1::SessionEntries& out, const SessionList& list, const Timeline& timeline) {
+  for (const SessionList::Entry& entry : list.entries()) {
+    v1::SessionEntry& row = *out.add_entries();
+    row.set_text(entry.text);
+    row.set_count(entry.count);
+    row.set_writes(entry.writes);
+    row.set_bytes_in(entry.bytes_in);
+    row.set_bytes_out(entry.bytes_out);
+    set_wall_ns(*row.mutable_first(), timeline.wall_ns(entry.first_ns));
+  }
+  out.set_left_out(list.left_out());
+}
+
 }  // namespace
 
 std::string alert_id(const Finding& finding, const std::string& boot_id) {
+  return alert_id(FindingRef{finding.merge_id, finding.rule, finding.first_ns}, boot_id);
+}
+
+std::string alert_id(const FindingRef& finding, const std::string& boot_id) {
   const std::string key =
       fmt::format("{}|{}|{}|{}", boot_id, finding.merge_id, finding.rule, finding.first_ns);
   const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
@@ -35,8 +52,13 @@ std::string alert_id(const Finding& finding, const std::string& boot_id) {
 v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
                             const std::string& boot_id) {
   v1::Envelope envelope;
-  *envelope.mutable_alert() = alert_of(finding, timeline.wall_minus_boot_ns);
-  envelope.mutable_alert()->set_id(alert_id(finding, boot_id));
+  v1::Alert& alert = *envelope.mutable_alert();
+  alert = alert_of(finding, timeline.wall_minus_boot_ns);
+  alert.set_id(alert_id(finding, boot_id));
+  const Incident& incident = finding.incident;
+  if (!incident.first.empty()) alert.mutable_incident()->set_id(alert_id(incident.first, boot_id));
+  if (!incident.parent.empty())
+    alert.mutable_incident()->set_parent(alert_id(incident.parent, boot_id));
   return envelope;
 }
 
@@ -100,6 +122,29 @@ v1::Envelope sight_envelope(bool sees, std::string_view why, uint64_t since_wall
   sight.set_sees(sees);
   sight.set_why(std::string(why));
   set_wall_ns(*sight.mutable_since(), since_wall_ns);
+  return envelope;
+}
+
+v1::Envelope session_envelope(const AgentSession& session, const Timeline& timeline) {
+  v1::Envelope envelope;
+  v1::AgentSession& out = *envelope.mutable_session();
+  out.set_id(fmt::format("{}-{}", session.key.pid, session.key.start_ns));
+  out.set_agent(session.agent);
+  out.set_program(session.program);
+  out.set_workspace_id(session.workspace_id);
+  out.set_workspace_name(session.workspace_name);
+  out.set_owner(session.owner);
+  set_wall_ns(*out.mutable_first(), timeline.wall_ns(session.first_ns));
+  set_wall_ns(*out.mutable_last(), timeline.wall_ns(session.last_ns));
+  out.set_ended(session.ended);
+  fill(*out.mutable_commands(), session.commands, timeline);
+  fill(*out.mutable_files(), session.files, timeline);
+  fill(*out.mutable_hosts(), session.hosts, timeline);
+  fill(*out.mutable_credentials(), session.credentials, timeline);
+  fill(*out.mutable_denials(), session.denials, timeline);
+  out.set_bytes_in(session.bytes_in);
+  out.set_bytes_out(session.bytes_out);
+  out.set_part(session.first_ns);
   return envelope;
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "agent/app/agent_sessions.h"
 #include "agent/app/rule_gaps.h"
 #include "agent/detect/finding.h"
 #include "agent/respond/verdict.h"
@@ -26,11 +27,13 @@ struct Timeline {
 v1::Envelope alert_envelope(const Finding& finding, const Timeline& timeline,
                             const std::string& boot_id);
 std::string alert_id(const Finding& finding, const std::string& boot_id);
+std::string alert_id(const FindingRef& finding, const std::string& boot_id);
 
 v1::Envelope result_envelope(const Response& response, uint64_t wall_ns);
 v1::Envelope coverage_envelope(const Coverage& coverage, std::span<const RuleGap> gaps,
                                std::span<const SystemCall> calls, uint64_t wall_ns);
 v1::Envelope sight_envelope(bool sees, std::string_view why, uint64_t since_wall_ns);
+v1::Envelope session_envelope(const AgentSession& session, const Timeline& timeline);
 v1::Envelope workspace_envelope(const Workspace& workspace, v1::WorkspaceState state,
                                 uint32_t processes, uint64_t wall_ns);
 

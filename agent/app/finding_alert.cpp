@@ -76,6 +76,13 @@ v1::Alert alert_of(const Finding& finding, uint64_t wall_minus_boot_ns) {
   if (finding.respond != Action::none) alert.set_action(std::string(to_string(finding.respond)));
   for (const FindingStep& step : finding.steps) fill(*alert.add_steps(), step, wall_minus_boot_ns);
   alert.set_shadow(finding.shadow);
+  if (!finding.incident.first.empty()) {
+    v1::Incident& incident = *alert.mutable_incident();
+    incident.set_id(finding.incident.first.merge_id);
+    incident.set_parent(finding.incident.parent.merge_id);
+    incident.set_stage(finding.incident.stage);
+    incident.set_position(finding.incident.position);
+  }
   return alert;
 }
 

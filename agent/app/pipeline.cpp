@@ -93,7 +93,7 @@ Pipeline::Pipeline(PipelineParts parts, EnricherOptions options,
   enricher_.set_origins(rules->origins());
   auto detector = std::make_unique<RuleDetector>(std::move(rules));
   rules_ = detector.get();
-  rules_->waivers().set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
+  rules_->set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
   engine_.add(std::move(detector));
   if (parts_.canary) engine_.add(std::move(parts_.canary));
 }
@@ -139,6 +139,7 @@ absl::Status Pipeline::run(EventSource& source, const std::atomic<bool>& stop) {
   engine_.on_tick(parts_.clock.boot_ns(), *this);
   engine_.flush(*this);
   tick(parts_.clock.boot_ns());
+  sessions_.flush([this](const AgentSession& session) { tell_session(session); });
   return absl::OkStatus();
 }
 
@@ -183,6 +184,8 @@ void Pipeline::keep(const Event& event, std::span<const std::byte> record) {
 
 void Pipeline::on_observation(const Observation& observation) {
   engine_.on_event(observation, *this);
+  if (!observation.process.driver.agent.empty() && !is_own(observation.workspace))
+    sessions_.on_observation(observation);
 }
 
 void Pipeline::on_finding(Finding finding) {
@@ -368,6 +371,10 @@ void Pipeline::tell_inventory() {
   inventory_told_ = true;
 }
 
+void Pipeline::tell_session(const AgentSession& session) {
+  publish(session_envelope(session, timeline_), Priority::informational);
+}
+
 // Behind everything that this tick published: who knows this was judged has the findings as well.
 void Pipeline::tell_judged() {
   const uint64_t judged = std::min(judged_ns_, enricher_.oldest_waiting_ns().value_or(judged_ns_));
@@ -386,7 +393,7 @@ void Pipeline::tell_ended_waivers(uint64_t now_ns) {
 
 void Pipeline::tick(uint64_t now_ns) {
   timeline_ = Timeline::of(parts_.clock);
-  rules_->waivers().set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
+  rules_->set_wall_minus_boot_ns(timeline_.wall_minus_boot_ns);
   engine_.on_tick(now_ns, *this);
   tell_ended_waivers(now_ns);
   enricher_.on_tick(now_ns, *this);
@@ -399,6 +406,8 @@ void Pipeline::tick(uint64_t now_ns) {
                     publish(workspace_envelope(workspace, state, processes, parts_.clock.wall_ns()),
                             Priority::notice);
                   });
+  sessions_.update(enricher_.processes(), now_ns,
+                   [this](const AgentSession& session) { tell_session(session); });
   if (!inventory_told_) tell_inventory();
   tell_judged();
   absl::erase_if(failed_, [&](const auto& failed) { return failed.second + kFailedKept < now_ns; });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "agent/app/agent_sessions.h"
 #include "agent/app/blind_spots.h"
 #include "agent/app/families.h"
 #include "agent/app/mail.h"
@@ -110,6 +111,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void remember(const Response& response);
   void tick(uint64_t now_ns);
   void tell_inventory();
+  void tell_session(const AgentSession& session);
   void report_losses(uint64_t now_ns);
   void tell_judged();
   void tell_ended_waivers(uint64_t now_ns);
@@ -122,6 +124,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   Engine engine_;
   RuleDetector* rules_;  // owned by the engine
   WorkspaceReports reports_;
+  AgentSessions sessions_;
   Families families_;
   // Findings of rules whose response failed, and when: their repeats act again.
   absl::flat_hash_map<std::string, uint64_t> failed_;

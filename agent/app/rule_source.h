@@ -1,9 +1,10 @@
-// Where an agent's rules come from: the configured files, signed where the configuration asks for
-// it, and behind them the copy of the last good set. One thread at a time: main until the agent
-// runs, then the watcher's. Errors: what is wrong is logged line by line and answered in one
-// sentence.
+// Where an agent's rules come from: the collector's bundle, once one was taken, else the configured
+// files, signed where the configuration asks for it; and behind them the copy of the last good set.
+// One thread at a time: main until the agent runs, then the watcher's. Errors: what is wrong is
+// logged line by line and answered in one sentence.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -18,26 +19,47 @@ class RuleSource {
  public:
   struct Options {
     std::vector<std::filesystem::path> paths;
-    std::filesystem::path key;   // public; empty: signatures are not asked for
-    std::filesystem::path kept;  // the copy; empty: none
+    std::filesystem::path key;     // public; empty: signatures are not asked for
+    std::filesystem::path kept;    // the copy; empty: none
+    std::filesystem::path bundle;  // the collector's, as it came; empty: none is taken
+  };
+  // What a set is, apart from its files.
+  struct Origin {
+    std::string bundle_id;  // empty: the configured files
+    uint64_t serial = 0;    // 0: not signed
   };
   explicit RuleSource(Options options) : options_(std::move(options)) {}
 
-  // The configured rules, or the last good ones; then refused() says why.
+  // The rules of this node, or the last good ones; then refused() says why.
   absl::StatusOr<std::shared_ptr<const RuleSet>> first();
   const std::string& refused() const { return refused_; }
 
   // nullptr: they are as they were read before, and it does not have to be.
   absl::StatusOr<std::shared_ptr<const RuleSet>> again(bool even_if_same);
-  // What was read last is in force.
-  void keep() const;
+
+  // Of a serialized bundle. It has to be signed with the key of the configuration, and must not be
+  // older than what is in force. nullptr: it is in force.
+  absl::StatusOr<std::shared_ptr<const RuleSet>> offered(std::string bundle);
+
+  // What was read last is in force. The status is also logged: what it is about lasts until the
+  // next start only.
+  absl::Status keep();
+  const Origin& in_force() const { return in_force_; }
 
  private:
-  absl::StatusOr<std::vector<RuleFile>> read(LoadReport& report) const;
+  struct Read {
+    std::vector<RuleFile> files;  // good or bad
+    Origin origin;
+    std::string bundle;  // serialized; empty: it is on the disk already, or none
+  };
+  absl::StatusOr<Read> read(LoadReport& report) const;
+  absl::StatusOr<Read> read_bundle(std::string bundle) const;
+  absl::Status check_serial(const Origin& offered) const;
   absl::StatusOr<std::shared_ptr<const RuleSet>> compile(LoadReport report) const;
 
   const Options options_;
-  std::vector<RuleFile> files_;  // as they were read last, good or bad
+  Read last_;
+  Origin in_force_;
   std::string refused_;
 };
 

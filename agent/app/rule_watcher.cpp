@@ -1,6 +1,5 @@
 #include "agent/app/rule_watcher.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -8,13 +7,11 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace picket {
 namespace {
 
-constexpr uint64_t kRequest = 1, kStop = uint64_t{1} << 32;
 constexpr int kQuietMs = 200;  // after the last change
 // A file system that is written all the time would never be quiet.
 constexpr int kQuietRounds = 25;
@@ -28,31 +25,34 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 }  // namespace
 
 RuleWatcher::RuleWatcher(std::vector<std::filesystem::path> paths, Reload reload)
-    : paths_(std::move(paths)), reload_(std::move(reload)) {}
+    : paths_(std::move(paths)),
+      reload_(std::move(reload)),
+      changes_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 RuleWatcher::~RuleWatcher() {
   stop();
   if (changes_ >= 0) close(changes_);
-  if (orders_ >= 0) close(orders_);
+  if (wake_ >= 0) close(wake_);
 }
 
 absl::Status RuleWatcher::start() {
-  changes_ = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  orders_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (changes_ < 0 || orders_ < 0)
-    return absl::InternalError(fmt::format("watch the rules: {}", std::strerror(errno)));
+  if (changes_ < 0 || wake_ < 0)
+    return absl::ResourceExhaustedError("watch the rules: no inotify instance or no descriptor");
   watch_all();
   thread_ = std::thread([this] { run(); });
   return absl::OkStatus();
 }
 
-void RuleWatcher::request() {
-  if (orders_ >= 0) (void)!write(orders_, &kRequest, sizeof kRequest);
+void RuleWatcher::order(unsigned what) {
+  constexpr uint64_t kOnce = 1;
+  orders_.fetch_or(what, std::memory_order_release);
+  (void)!write(wake_, &kOnce, sizeof kOnce);
 }
 
 void RuleWatcher::stop() {
   if (!thread_.joinable()) return;
-  (void)!write(orders_, &kStop, sizeof kStop);
+  order(kStop);
   thread_.join();
 }
 
@@ -87,28 +87,30 @@ bool RuleWatcher::take_changes() {
   return changed;
 }
 
-uint64_t RuleWatcher::take_orders() {
-  uint64_t orders = 0;
-  return read(orders_, &orders, sizeof orders) == sizeof orders ? orders : 0;
+unsigned RuleWatcher::take_orders() {
+  uint64_t times = 0;
+  (void)!read(wake_, &times, sizeof times);
+  return orders_.exchange(0, std::memory_order_acquire);
+}
+
+void RuleWatcher::settle() {
+  pollfd file{changes_, POLLIN, 0};
+  for (int round = 0; round < kQuietRounds && poll(&file, 1, kQuietMs) > 0; ++round) take_changes();
 }
 
 void RuleWatcher::run() {
-  std::array<pollfd, 2> files{{{changes_, POLLIN, 0}, {orders_, POLLIN, 0}}};
+  std::array<pollfd, 2> files{{{changes_, POLLIN, 0}, {wake_, POLLIN, 0}}};
   for (;;) {
     if (poll(files.data(), files.size(), -1) < 0 && errno != EINTR) return;
-    const uint64_t orders = take_orders();
-    if (orders >= kStop) return;
-    bool changed = take_changes();
-    if (orders != 0) {
-      watch_all();
-      reload_(Cause::requested);
-      continue;
-    }
-    if (!changed) continue;
-    for (int round = 0; round < kQuietRounds && poll(files.data(), 1, kQuietMs) > 0; ++round)
-      take_changes();
+    const unsigned orders = take_orders();
+    if ((orders & kStop) != 0) return;
+    if ((orders & kOffer) != 0) reload_(Cause::offered);
+    const bool changed = take_changes();
+    const bool requested = (orders & kRequest) != 0;
+    if (!changed && !requested) continue;
+    if (!requested) settle();
     watch_all();
-    reload_(Cause::changed);
+    reload_(requested ? Cause::requested : Cause::changed);
   }
 }
 

@@ -1,9 +1,10 @@
 // Waits until rule files change, on a thread of its own, and asks for them to be read again: when
 // nothing was written for a moment, so that a set that is being copied is read once. Also on
-// request (a signal). Errors: start() tells what could not be watched; a folder that comes later is
-// watched from then on.
+// request (a signal), and when a set was offered from elsewhere. Errors: start() tells what could
+// not be watched; a folder that comes later is watched from then on.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -16,7 +17,7 @@ namespace picket {
 
 class RuleWatcher {
  public:
-  enum class Cause { changed, requested };
+  enum class Cause { changed, requested, offered };
   using Reload = std::function<void(Cause)>;  // of the watcher's thread
 
   RuleWatcher(std::vector<std::filesystem::path> paths, Reload reload);
@@ -25,19 +26,25 @@ class RuleWatcher {
   RuleWatcher& operator=(const RuleWatcher&) = delete;
 
   absl::Status start();
-  void request();  // any thread, also a signal's waiter
+  // Any thread; before start() too.
+  void request() { order(kRequest); }  // also a signal's waiter
+  void offer() { order(kOffer); }
   void stop();
 
  private:
+  static constexpr unsigned kRequest = 1, kOffer = 2, kStop = 4;
+  void order(unsigned what);
   void run();
   void watch_all();
   void watch(const std::filesystem::path& folder, uint32_t what);
   bool take_changes();  // whether something of ours changed
-  uint64_t take_orders();
+  unsigned take_orders();
+  void settle();  // until nothing was written for a moment
 
   const std::vector<std::filesystem::path> paths_;
   const Reload reload_;
-  int changes_ = -1, orders_ = -1;
+  const int changes_, wake_;  // inotify; an eventfd
+  std::atomic<unsigned> orders_{0};
   std::thread thread_;
 };
 

@@ -60,15 +60,33 @@ absl::StatusOr<ReadRules> read_rules(std::span<const std::filesystem::path> path
   return compile_rules(std::move(files), std::move(report));
 }
 
+absl::Status replace_file(const std::filesystem::path& file, std::string_view text) {
+  const std::filesystem::path fresh = file.string() + ".new";
+  if (absl::Status status = write_whole(fresh, text); !status.ok()) return status;
+  if (::rename(fresh.c_str(), file.c_str()) != 0) return fail("rename to", file);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> read_whole(const std::filesystem::path& file, size_t limit) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream.is_open()) {
+    if (errno != ENOENT) return fail("open", file);
+    return absl::NotFoundError(fmt::format("{} does not exist", file.string()));
+  }
+  std::string text(limit + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  if (text.size() > limit)
+    return absl::ResourceExhaustedError(
+        fmt::format("read {}: it is larger than {} bytes", file.string(), limit));
+  return text;
+}
+
 absl::Status keep_rules(const std::filesystem::path& kept, std::span<const RuleFile> files) {
   nlohmann::json all = nlohmann::json::array();
   for (const RuleFile& file : files) all.push_back({{"name", file.name}, {"text", file.text}});
-  const std::filesystem::path fresh = kept.string() + ".new";
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
-  if (absl::Status status = write_whole(fresh, all.dump(-1, ' ', false, kReplace)); !status.ok())
-    return status;
-  if (::rename(fresh.c_str(), kept.c_str()) != 0) return fail("rename to", kept);
-  return absl::OkStatus();
+  return replace_file(kept, all.dump(-1, ' ', false, kReplace));
 }
 
 absl::StatusOr<ReadRules> kept_rules(const std::filesystem::path& kept) {

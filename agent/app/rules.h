@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,7 +25,12 @@ struct ReadRules {
 absl::StatusOr<ReadRules> read_rules(std::span<const std::filesystem::path> paths);
 absl::StatusOr<ReadRules> compile_rules(std::vector<RuleFile> files, LoadReport report = {});
 
-// The copy of the last good set: whole or not at all.
+// The whole file, on the disk when it answers OK, or as it was before.
+absl::Status replace_file(const std::filesystem::path& file, std::string_view text);
+// NotFound: there is none. ResourceExhausted: it is larger.
+absl::StatusOr<std::string> read_whole(const std::filesystem::path& file, size_t limit);
+
+// The copy of the last good set.
 absl::Status keep_rules(const std::filesystem::path& kept, std::span<const RuleFile> files);
 absl::StatusOr<ReadRules> kept_rules(const std::filesystem::path& kept);
 

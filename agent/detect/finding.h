@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/detect/sequence/subtree.h"
 #include "agent/enrich/process.h"
 #include "agent/enrich/workspace.h"
 
@@ -44,6 +45,21 @@ struct FindingStep {
   uint64_t count = 1;  // of a step that counts: how far it came, at its last piece of evidence
 };
 
+// By which an alert's id is made: names a finding that was told.
+struct FindingRef {
+  std::string merge_id, rule;
+  uint64_t first_ns = 0;
+  bool empty() const { return merge_id.empty(); }
+};
+
+// The story that a finding belongs to (story.h).
+struct Incident {
+  FindingRef first;       // whose; empty: none
+  FindingRef parent;      // empty: it begins the story
+  std::string stage;      // an ATT&CK tactic: "privilege_escalation"; empty: its rule names none
+  uint32_t position = 0;  // from 1
+};
+
 struct Finding {
   std::string rule;
   Priority priority = Priority::notice;
@@ -61,6 +77,8 @@ struct Finding {
   bool shadow = false;            // the rule is on trial: nothing is done
   uint64_t count = 1;             // merged repeats
   uint64_t first_ns = 0, last_ns = 0;
+  Subtree subtree;                     // of its process
+  Incident incident;                   // set when it is told first
   std::vector<FindingStep> steps;      // of a sequence, in order of time
   std::optional<ProcessKey> merge_as;  // in place of the process, for what many of them do together
   bool restates =

@@ -44,6 +44,7 @@ void Merger::add(Finding finding, FindingSink& sink) {
   }
   make_room(sink);
   finding.merge_id = merge_id_of(finding);
+  stories_.add(finding);
   Entry entry{std::move(finding)};
   send(entry, entry.finding.time_ns, sink);
   if (options_.capacity == 0) return;
@@ -75,6 +76,7 @@ void Merger::repeat(Entries::iterator at, const Finding& finding, FindingSink& s
   }
   entry.finding.last_ns = std::max(entry.finding.last_ns, finding.last_ns);
   entry.pending = true;
+  stories_.repeated(finding, finding.time_ns);
   entries_.splice(entries_.end(), entries_, at);
   if (later_than(finding.time_ns, entry.sent_ns, options_.interval_ns)) {
     send(entry, finding.time_ns, sink);
@@ -101,6 +103,7 @@ void Merger::on_tick(uint64_t event_time_ns, FindingSink& sink) {
       send(entry, event_time_ns, sink);
     }
   }
+  stories_.on_tick(event_time_ns);
   // Records of several CPUs arrive a little out of order: the front is the quiet one but for that.
   while (!entries_.empty() &&
          later_than(event_time_ns, entries_.front().finding.last_ns, options_.window_ns)) {

@@ -1,7 +1,8 @@
 // Merges repeats: findings of the same rule, workspace and process close to each other become one,
-// with a count. The first goes out at once; repeats raise its count and are sent again, under the
-// same merge_id, at most once per interval. Owner: the pipeline thread. Errors: none; a full table
-// sends what was quiet longest of the rule that has most entries, and forgets it.
+// with a count. The first goes out at once, with its place in its lineage's story; repeats raise
+// its count and are sent again, under the same merge_id, at most once per interval. Owner: the
+// pipeline thread. Errors: none; a full table sends what was quiet longest of the rule that has
+// most entries, and forgets it.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "agent/detect/detector.h"
+#include "agent/detect/story.h"
 
 namespace picket {
 
@@ -20,11 +22,12 @@ struct MergeOptions {
       60'000'000'000;  // a repeat later than this after the last one is a new finding
   uint64_t interval_ns = 10'000'000'000;  // between two sendings of the same finding
   size_t capacity = 4096;                 // findings remembered
+  StoryOptions stories = {};
 };
 
 class Merger {
  public:
-  explicit Merger(MergeOptions options) : options_(options) {}
+  explicit Merger(MergeOptions options) : options_(options), stories_(options.stories) {}
 
   void add(Finding finding, FindingSink& sink);
   void on_tick(uint64_t event_time_ns, FindingSink& sink);
@@ -57,6 +60,7 @@ class Merger {
   void make_room(FindingSink& sink);
 
   const MergeOptions options_;
+  Stories stories_;
   Entries entries_;
   absl::flat_hash_map<Key, Entries::iterator> index_;
   std::map<std::string, size_t, std::less<>> count_by_rule_;  // in order: a tie is no dice

@@ -240,7 +240,9 @@ void Enricher::observe(WorkspaceEntry& entry, const Event& event, ObservationSin
     entry.workspace.init_pid = process.key.pid;
   const Workspace* peer = learn_peer(event);
   const bool foreign = entry.namespaces.apply(event, process);
-  sink.on_observation({event, process, entry.workspace, learn_names(event), peer, foreign});
+  const auto* flow = event.as<pk_flow>();
+  sink.on_observation({event, process, entry.workspace, learn_names(event), peer, target_of(event),
+                       foreign, flow != nullptr ? flows_.on_flow(*flow) : FlowAmount{}});
   tell_relayed(entry, sink, relays_.on_event(event, process, processes_));
   if (const auto* cgroup = event.as<pk_cgroup>()) on_cgroup(entry, event, *cgroup);
 }
@@ -290,11 +292,19 @@ std::string_view Enricher::learn_names(const Event& event) {
   return peer ? names_.find_all(header.cgroup_id, *peer, header.time_ns) : std::string_view();
 }
 
-// By who has the address, or, of a unix socket, by the process at the other end.
+const Process* Enricher::target_of(const Event& event) const {
+  const auto* call = event.as<pk_system>();
+  if (call == nullptr || call->target_start_ns == 0) return nullptr;
+  return processes_.find({call->target_pid, call->target_start_ns});
+}
+
+// By who has the address, or, of a unix socket, by the process at the other end; of a call that is
+// about a process, by that.
 const Workspace* Enricher::learn_peer(const Event& event) {
   const uint64_t own = event.header().cgroup_id;
   const auto* call = event.as<pk_socket>();
   uint64_t other = call != nullptr ? call->peer_cgroup_id : 0;
+  if (const auto* about = event.as<pk_system>()) other = about->target_cgroup_id;
   if (call != nullptr && other == 0 && call->peer_pid != 0) {
     // Who listened has ended, and left the socket to a child: the kernel knows its number only.
     const Process* listened = processes_.find_pid(call->peer_pid);

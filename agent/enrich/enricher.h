@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/enrich/flow_amounts.h"
 #include "agent/enrich/observation.h"
 #include "agent/enrich/own_addresses.h"
 #include "agent/enrich/peer_names.h"
@@ -101,6 +102,7 @@ class Enricher {
   HeldRecords take_held(WorkspaceEntry& entry);
   std::string_view learn_names(const Event& event);
   const Workspace* learn_peer(const Event& event);
+  const Process* target_of(const Event& event) const;
   void tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
                     const std::vector<pk_relayed>& found) const;
 
@@ -114,6 +116,7 @@ class Enricher {
   PeerNames names_;
   Relays relays_;
   OwnAddresses addresses_;
+  FlowAmounts flows_;
   DnsMessage message_;  // room that is used again
   uint64_t now_ns_ = 0;
   uint64_t next_check_ns_ = 0;  // earliest moment at which something may be due

@@ -9,6 +9,11 @@
 
 namespace picket {
 
+// Payload of a flow since it was told last.
+struct FlowAmount {
+  uint64_t in = 0, out = 0;  // bytes
+};
+
 struct Observation {
   const Event& event;
   const Process& process;
@@ -17,7 +22,9 @@ struct Observation {
   // first.
   std::string_view peer_names = {};
   const Workspace* peer = nullptr;  // another workspace at the other end; nullptr: none is known
+  const Process* target = nullptr;  // that a call is about; nullptr: none, or none that is known
   bool foreign_namespace = false;   // it enters, or reaches into, one that is not the workspace's
+  FlowAmount moved = {};            // of a flow
 
   std::string_view peer_name() const {
     std::string_view all = peer_names;

@@ -64,6 +64,7 @@ Origins::Origins(std::vector<OriginDefinition> definitions) : definitions_(std::
     for (const std::string& name : definition.modules) modules_.try_emplace(name, &definition);
     for (const std::string& name : definition.environment)
       variables_.try_emplace(name, &definition);
+    know_packages_ |= !definition.packages.empty();
   }
 }
 
@@ -121,6 +122,21 @@ Driver Origins::after_exec(const Process& process, bool enters) const {
   person.origin = Origin::human;
   person.terminals = false;
   return person;
+}
+
+PackagePtr Origins::package_of(const Process& process) const {
+  const Process* manager = process.parent;
+  if (process.package != nullptr || !know_packages_ || manager == nullptr) return process.package;
+  if (manager->tool != Origin::package_manager && manager->tool != Origin::build) return nullptr;
+  const OriginDefinition* known = definition_of(*manager);
+  if (known == nullptr) return nullptr;
+  for (const PackageMark& mark : known->packages) {
+    const auto name = mark.name_of(process, *manager);
+    if (!name.has_value()) continue;
+    return std::make_shared<const Package>(
+        Package{known->name, *name, manager->cwd, process.cwd, process.key});
+  }
+  return nullptr;
 }
 
 Origin Origins::tool_of(const Process& process) const {

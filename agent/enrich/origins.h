@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/enrich/package.h"
 #include "agent/enrich/process.h"
 
 namespace picket {
@@ -20,6 +21,7 @@ struct OriginDefinition {
   std::vector<std::string> modules = {};      // python -m NAME
   std::vector<std::string> environment = {};  // variables that the agent gives to what it starts
   bool terminals = false;  // a shell on a terminal that starts right below is a person's
+  std::vector<PackageMark> packages = {};  // of a package manager: what it runs for a package
 };
 
 class Origins {
@@ -32,6 +34,9 @@ class Origins {
   // Who drives the process from its exec on. Until now it was process.driver. `enters`: whatever
   // started it is outside of the workspace.
   Driver after_exec(const Process& process, bool enters) const;
+  // For which package it runs from its exec on: that of what started it, or the one for which a
+  // package manager started it.
+  PackagePtr package_of(const Process& process) const;
   // Which tool its program itself is, whoever drives it.
   Origin tool_of(const Process& process) const;
   bool know_environments() const { return !variables_.empty(); }
@@ -58,6 +63,7 @@ class Origins {
   std::vector<OriginDefinition> definitions_;
   Patterns programs_, scripts_;
   std::map<std::string, const OriginDefinition*, std::less<>> modules_, variables_;
+  bool know_packages_ = false;
 };
 
 }  // namespace picket

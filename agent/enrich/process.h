@@ -10,6 +10,7 @@
 
 #include "agent/enrich/driver.h"
 #include "agent/enrich/file_source.h"
+#include "agent/enrich/package.h"
 #include "agent/enrich/process_key.h"
 #include "agent/enrich/shared_text.h"
 #include "bpf/picket/events.h"
@@ -39,6 +40,7 @@ struct Process {
   bool runs_script = false;       // `source` is a script's
   Origin tool = Origin::unknown;  // which tool its program itself is, whoever drives it
   Driver driver;
+  PackagePtr package;         // whose install or build script it is, or belongs to
   FileSourcePtr source;       // of what it runs: its program, or its interpreter's script
   std::array<pk_fd, 3> fd{};  // descriptors 0..2 at the last exec, updated by PK_STDIO
   std::string comm;           // at most 15 bytes, the kernel's name

@@ -178,6 +178,9 @@ void ProcessTable::on_exec(Node& node, const Event& event, const pk_exec& exec) 
   node.blank = false;
   files_.on_exec(node, drivers_.origins());
   drivers_.on_exec(node, found, first_state);
+  if (first_state && node.parent != nullptr)
+    node.package = node.parent->package;  // no fork was told
+  node.package = drivers_.origins().package_of(node);
   if (found && first_state) fill_blank_children(node);
 }
 

@@ -89,6 +89,7 @@ void inherit(Process& child, const Process& parent, uint64_t clone_flags) {
   child.driver = parent.driver;
   child.tool = parent.tool;
   child.source = parent.source;
+  child.package = parent.package;
   child.runs_script = parent.runs_script;
 }
 

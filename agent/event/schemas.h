@@ -159,6 +159,7 @@ inline constexpr auto kCgroup = concat(
 
 // pk_system
 using Target = NotZero<At<&pk_system::target_start_ns>>;
+using ToldTarget = NotZero<At<&pk_system::target_is_told>>;
 inline constexpr auto kSystem = concat(
     kHeader,
     std::to_array<FieldRow>({
@@ -174,6 +175,11 @@ inline constexpr auto kSystem = concat(
                                                    "Its start; with target_pid its key"),
         field<&pk_system::target_cgroup_id, Target>("target_cgroup_id",
                                                     "The workspace it belongs to; 0: none"),
+        truth<&pk_system::target_is_told>("target_is_told",
+                                          "Its user, rights and name (text0) are told"),
+        field<&pk_system::target_uid, ToldTarget>("target_uid", "Its effective user id"),
+        truth<&pk_system::target_more_privileged>("target_more_privileged",
+                                                  "It has rights that the caller has not"),
         field<&pk_system::mnt_ns>("mnt_ns", "Inode number of the mount namespace after the call"),
         field<&pk_system::pid_ns>("pid_ns",
                                   "Inode number of the pid namespace of its children to come"),
@@ -182,7 +188,9 @@ inline constexpr auto kSystem = concat(
         field<&pk_system::cgroup_ns>("cgroup_ns",
                                      "Inode number of the cgroup namespace after the call"),
         field<&pk_system::comm>("comm", "Kernel name of the process, at most 15 bytes"),
-        element_text<&pk_system::text, 0>("text0", "First argument that is a text, as passed"),
+        element_text<&pk_system::text, 0>("text0",
+                                          "First argument that is a text, as passed; of a call "
+                                          "that names a process the name of that"),
         element_text<&pk_system::text, 1>("text1", "Second argument that is a text"),
         element_text<&pk_system::text, 2>("text2", "Third argument that is a text"),
         field<&pk_system::object>("object", "What the call made, named by the kernel"),

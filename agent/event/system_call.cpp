@@ -37,6 +37,7 @@ const std::vector<CallRow>& rows() {
       {PK_CALL_process_vm_writev, {{"pid", 0}}},
       {PK_CALL_pidfd_open, {{"pid", 0}, {"flags", 1, hex}}},
       {PK_CALL_pidfd_getfd, {{"pid_fd", 0}, {"target_fd", 1}, {"flags", 2, hex}}},
+      {PK_CALL_process_madvise, {{"pid_fd", 0}, {"advice", 3}, {"flags", 4, hex}}},
       {PK_CALL_prctl, {{"option", 0, prctl_option}, {"arg2_int", 1}}},
       {PK_CALL_memfd_create, {{"name", 0, text}, {"flags", 1, memfd_flags}}},
       {PK_CALL_setuid, {{"uid", 0}}},

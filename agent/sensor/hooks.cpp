@@ -86,6 +86,11 @@ constexpr std::array kHooks = {
          "files that an io_uring opens into its own table are not seen"},
     Hook{"on_ring_change", kRingSubmission, "file_change",
          "what an io_uring renames, links, removes or makes is not seen"},
+    Hook{"on_ring_socket", "tp_btf/io_uring_complete", "socket_call",
+         "raw and packet sockets that an io_uring makes, what it accepts, and its unix sockets are "
+         "not seen"},
+    Hook{"on_ring_socket_begins", kRingSubmission, "socket_call",
+         "what an io_uring does with sockets is not seen where it asks for no answer"},
     Hook{"on_signal", "tp_btf/signal_generate", "system",
          "signals to processes of another lineage are not seen"},
     Hook{"on_oom", "tp_btf/mark_victim", "oom_kill",

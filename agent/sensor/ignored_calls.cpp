@@ -64,7 +64,7 @@ constexpr auto kReasons = std::to_array<Reason>({
      "ioprio_set membarrier nice rseq sched_setaffinity sched_setattr sched_setparam "
      "sched_setscheduler sched_yield set_robust_list setpriority"},
     {"moves pages between memory nodes or gives advice about them; nothing is read",
-     "migrate_pages move_pages process_madvise process_mrelease"},
+     "migrate_pages move_pages process_mrelease"},
     {"arranges how the caller takes signals",
      "restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn rt_sigsuspend "
      "rt_sigtimedwait rt_sigtimedwait_time64 sigaction sigaltstack signal sigpending sigprocmask "

@@ -35,6 +35,12 @@ bool Outbox::report(StreamReport report) {
     }
     ++commands_;
   }
+  // The newest is what counts, and they are large.
+  if (std::holds_alternative<OfferedRules>(report)) {
+    std::erase_if(reports_, [](const StreamReport& waiting) {
+      return std::holds_alternative<OfferedRules>(waiting);
+    });
+  }
   // An acknowledgement covers all earlier ones.
   if (!reports_.empty() && std::holds_alternative<v1::Ack>(report) &&
       std::holds_alternative<v1::Ack>(reports_.back())) {

@@ -30,7 +30,13 @@ struct StreamBroken {};  // no more reads will come
 struct StreamDone {
   std::string reason;
 };
-using StreamReport = std::variant<StreamWritten, StreamBroken, StreamDone, v1::Ack, v1::Command>;
+// A signed set of rules as it came; whether it is worth anything the rules' thread finds out.
+struct OfferedRules {
+  std::string bundle_id;
+  std::string bundle;  // serialized
+};
+using StreamReport =
+    std::variant<StreamWritten, StreamBroken, StreamDone, v1::Ack, v1::Command, OfferedRules>;
 
 class Outbox {
  public:

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
+#include <spdlog/spdlog.h>
 
+#include "common/rule_bundle.h"
 #include "common/tls.h"
 #include "picket/v1/agent.grpc.pb.h"
 
@@ -41,6 +43,9 @@ class GrpcStream final : public Stream,
       case v1::ConnectResponse::kCommand:
         outbox_.report(std::move(*incoming_.mutable_command()));
         break;
+      case v1::ConnectResponse::kRules:
+        take_rules(incoming_.rules());
+        break;
       case v1::ConnectResponse::MESSAGE_NOT_SET:
         break;  // a newer collector's message: not for us
     }
@@ -52,7 +57,14 @@ class GrpcStream final : public Stream,
   }
 
  private:
+  void take_rules(const v1::RuleBundleChunk& chunk) {
+    const auto whole = rules_.add(chunk);
+    if (!whole.ok()) SPDLOG_ERROR("{}", std::string(whole.status().message()));
+    if (whole.ok() && *whole) outbox_.report(OfferedRules{rules_.id(), rules_.take()});
+  }
+
   Outbox& outbox_;
+  RuleBundleAssembly rules_;
   grpc::ClientContext context_;
   v1::ConnectRequest outgoing_;
   v1::ConnectResponse incoming_;

@@ -222,6 +222,7 @@ void Uplink::connect_when_due(Time now) {
   hello.set_boot_id(options_.boot_id);
   hello.set_kernel(options_.kernel);
   hello.set_first_sequence(spool_->first_sequence());
+  if (callbacks_.answered_bundle) hello.set_rules_bundle(callbacks_.answered_bundle());
   stream_->write(request);
 }
 
@@ -239,6 +240,8 @@ void Uplink::handle(StreamReport report) {
     if (!broken_) on_ack(ack->sequence());
   } else if (const auto* command = std::get_if<v1::Command>(&report)) {
     if (callbacks_.on_command) callbacks_.on_command(*command);
+  } else if (auto* rules = std::get_if<OfferedRules>(&report)) {
+    if (callbacks_.on_rules) callbacks_.on_rules(std::move(*rules));
   } else if (std::holds_alternative<StreamBroken>(report)) {
     broken_ = true;
     if (stream_) stream_->release();

@@ -12,6 +12,9 @@
 #include "bpf/lib/unasked.h"
 
 /* <linux/io_uring.h> */
+#define IORING_OP_RECVMSG 10
+#define IORING_OP_ACCEPT 13
+#define IORING_OP_CONNECT 16
 #define IORING_OP_OPENAT 18
 #define IORING_OP_OPENAT2 28
 #define IORING_OP_RENAMEAT 35
@@ -19,13 +22,17 @@
 #define IORING_OP_MKDIRAT 37
 #define IORING_OP_SYMLINKAT 38
 #define IORING_OP_LINKAT 39
+#define IORING_OP_SOCKET 45 /* since 5.19 */
+#define IORING_OP_BIND 56   /* since 6.11, as listen */
+#define IORING_OP_LISTEN 57
 
-PK_INLINE __u16 pk_ring_call(__u8 operation) {
+/* Bits of a request's flags: those of its entry in the ring. */
+#define PK_RING_FIXED_FILE 0x1u /* on a file of the ring's own table */
+#define PK_RING_SILENT 0x40u    /* nothing is told of its end when it succeeds */
+
+/* The call that a request stands for, by who tells of it. */
+PK_INLINE __u16 pk_ring_file_call(__u8 operation) {
   switch (operation) {
-    case IORING_OP_OPENAT:
-      return PK_CALL_openat;
-    case IORING_OP_OPENAT2:
-      return PK_CALL_openat2;
     case IORING_OP_RENAMEAT:
       return PK_CALL_renameat2;
     case IORING_OP_UNLINKAT:
@@ -41,17 +48,49 @@ PK_INLINE __u16 pk_ring_call(__u8 operation) {
   }
 }
 
-PK_INLINE bool pk_is_ring_open(__u16 call) {
-  return call == PK_CALL_openat || call == PK_CALL_openat2;
+PK_INLINE __u16 pk_ring_open_call(__u8 operation) {
+  switch (operation) {
+    case IORING_OP_OPENAT:
+      return PK_CALL_openat;
+    case IORING_OP_OPENAT2:
+      return PK_CALL_openat2;
+    default:
+      return PK_CALL_NONE;
+  }
 }
 
-/* True when the request is somebody's business. */
-PK_INLINE bool pk_take_request(struct pk_call_state *call, struct task_struct *task,
-                               struct io_kiocb *request) {
-  call->call = pk_ring_call(BPF_CORE_READ(request, opcode));
-  if (call->call == PK_CALL_NONE || !pk_is_asked(call->call)) return false;
+PK_INLINE __u16 pk_ring_socket_call(__u8 operation) {
+  switch (operation) {
+    case IORING_OP_SOCKET:
+      return PK_CALL_socket;
+    case IORING_OP_BIND:
+      return PK_CALL_bind;
+    case IORING_OP_LISTEN:
+      return PK_CALL_listen;
+    case IORING_OP_ACCEPT:
+      return PK_CALL_accept4;
+    case IORING_OP_CONNECT:
+      return PK_CALL_connect;
+    case IORING_OP_RECVMSG:
+      return PK_CALL_recvmsg;
+    default:
+      return PK_CALL_NONE;
+  }
+}
+
+PK_INLINE __u8 pk_operation(struct io_kiocb *request) { return BPF_CORE_READ(request, opcode); }
+
+/* Of its end no hook hears, unless it fails: it is told when it begins. */
+PK_INLINE bool pk_is_silent(struct io_kiocb *request) {
+  return BPF_CORE_READ(request, flags) & PK_RING_SILENT;
+}
+
+/* True when `name`, the call that a request stands for, is somebody's business. */
+PK_INLINE bool pk_take_request(struct pk_call_state *call, struct task_struct *task, __u16 name) {
+  if (name == PK_CALL_NONE || !pk_is_asked(name)) return false;
   struct pk_label *label = pk_label_of(task);
   if (!label) return false;
+  call->call = name;
   call->workspace = label->workspace;
   call->flags = pk_origin_flags(label) | PK_IO_URING;
   return true;

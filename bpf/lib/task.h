@@ -61,27 +61,36 @@ PK_INLINE void pk_fill_header(struct pk_header *header, enum pk_type type, __u32
   header->zero = 0;
 }
 
-PK_INLINE __u32 pk_vpid(struct task_struct *task) {
+/* Its number in the namespace of this depth, and which namespace that is. */
+PK_INLINE struct upid *pk_upid(struct pid *pid, unsigned int level) {
+  return (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+         level * bpf_core_type_size(struct upid);
+}
+
+PK_INLINE struct upid *pk_own_upid(struct task_struct *task) {
   struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-  unsigned int level = BPF_CORE_READ(pid, level);
-  struct upid own = {};
-  bpf_core_read(&own.nr, sizeof(own.nr),
-                (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-                    level * bpf_core_type_size(struct upid) +
-                    bpf_core_field_offset(struct upid, nr));
-  return own.nr;
+  return pk_upid(pid, BPF_CORE_READ(pid, level));
+}
+
+PK_INLINE __u32 pk_vpid(struct task_struct *task) {
+  struct upid *own = pk_own_upid(task);
+  return BPF_CORE_READ(own, nr);
 }
 
 /* The pid namespace that the process lives in. */
 PK_INLINE struct pid_namespace *pk_pid_ns(struct task_struct *task) {
-  struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-  unsigned int level = BPF_CORE_READ(pid, level);
-  struct pid_namespace *ns = NULL;
-  bpf_core_read(&ns, sizeof(ns),
-                (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-                    level * bpf_core_type_size(struct upid) +
-                    bpf_core_field_offset(struct upid, ns));
-  return ns;
+  struct upid *own = pk_own_upid(task);
+  return BPF_CORE_READ(own, ns);
+}
+
+/* NULL: it has ended. Of PIDTYPE_TGID the process, of PIDTYPE_PID the thread. */
+PK_INLINE struct task_struct *pk_task_of_pid(struct pid *pid, enum pid_type type) {
+  struct hlist_head *tasks = (void *)pid + bpf_core_field_offset(struct pid, tasks) +
+                             type * bpf_core_type_size(struct hlist_head);
+  struct hlist_node *link = BPF_CORE_READ(tasks, first);
+  if (!link) return NULL;
+  return (void *)link - bpf_core_field_offset(struct task_struct, pid_links) -
+         type * bpf_core_type_size(struct hlist_node);
 }
 
 PK_INLINE __u32 pk_global_id(struct task_struct *task, enum pid_type type) {

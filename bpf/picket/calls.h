@@ -160,7 +160,8 @@ enum pk_handler {
   X(rt_tgsigqueueinfo, 297, 335, PK_OWN_HOOK, PK_SYSTEM)         \
   X(pidfd_send_signal, 424, 424, PK_OWN_HOOK, PK_SYSTEM)         \
   X(open_tree_attr, 467, 467, PK_ON_SYSTEM, PK_SYSTEM)           \
-  X(recvmsg, 47, 372, PK_ON_STDIO, PK_HOLDS)
+  X(recvmsg, 47, 372, PK_ON_STDIO, PK_HOLDS)                     \
+  X(process_madvise, 440, 440, PK_ON_SYSTEM, PK_SYSTEM)
 
 #define PK_CALL_ID(name, native, compat, handler, type) PK_CALL_##name,
 enum pk_call { PK_CALL_NONE = 0, PK_CALLS(PK_CALL_ID) PK_CALL_END };

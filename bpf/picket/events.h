@@ -204,6 +204,8 @@ enum pk_attach { PK_ATTACH_ENTER = 1, PK_ATTACH_LEAVE, PK_ATTACH_END };
 #define PK_TEXTS 3
 #define PK_PROGRAM_TYPE \
   3 /* bpf(BPF_PROG_LOAD) has no fourth argument: the program's type instead */
+#define PK_TARGET_NAME \
+  0 /* calls that name a process have no argument that is a text: its kernel name instead */
 
 struct pk_system { /* header.call says which */
   struct pk_header header;
@@ -214,12 +216,14 @@ struct pk_system { /* header.call says which */
   __u32 target_pid;
   /* After the call; pid_ns: of the children to come. */
   __u32 mnt_ns, pid_ns, net_ns, user_ns, cgroup_ns;
-  __u32 zero;
+  __u32 target_uid; /* effective, initial user namespace */
   char comm[PK_COMM_LEN];
   /* The arguments that are texts, in their order; and what the result, a descriptor, is called. */
   pk_str text[PK_TEXTS];
-  pk_str object; /* from the kernel's own file */
-  __u32 zero2;
+  pk_str object;               /* from the kernel's own file */
+  __u8 target_is_told;         /* 1: the target's user, rights and name are */
+  __u8 target_more_privileged; /* 1: it has rights that the caller has not */
+  __u8 zero[2];
 };
 
 /* Why an open is told for every process. */

@@ -237,7 +237,7 @@ int on_ring_opened(__u64 *ctx) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct io_open *open = (void *)request;
   struct pk_call_state call = {};
-  if (!pk_take_request(&call, task, request) || !pk_is_ring_open(call.call)) return 0;
+  if (!pk_take_request(&call, task, pk_ring_open_call(pk_operation(request)))) return 0;
   call.result = BPF_CORE_READ(request, cqe.res);
   if (call.result < 0 || BPF_CORE_READ(open, file_slot)) return 0;
   struct file *file = pk_file_of_current(task, call.result);
@@ -252,7 +252,8 @@ int on_ring_opened(__u64 *ctx) {
 
 /*
  * Hook: io_uring_submit_req (6.1: io_uring_submit_sqe) for an openat into the ring's own table, which
- *   no descriptor leads to: by the kernel's copy of its name.
+ *   no descriptor leads to, and for one that asks not to be told of its end: by the kernel's copy of
+ *   its name.
  * Oldest kernel: 6.1.
  * Cost: a look at the operation for every request of the machine; 2 us for one of a workspace.
  * Blind spot: where the name leads to, and whether it does; links are not followed.
@@ -263,9 +264,9 @@ int on_ring_open(__u64 *ctx) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct io_open *open = (void *)request;
   struct pk_call_state call = {};
-  if (!pk_take_request(&call, task, request) || !pk_is_ring_open(call.call)) return 0;
+  if (!pk_take_request(&call, task, pk_ring_open_call(pk_operation(request)))) return 0;
   struct pk_scratch *place = pk_scratch();
-  if (!place || !BPF_CORE_READ(open, file_slot)) return 0;
+  if (!place || !(BPF_CORE_READ(open, file_slot) || pk_is_silent(request))) return 0;
   struct pk_asked asked = {};
   pk_read_asked_of_ring(&asked, open);
   struct pk_open *record = pk_begin_open(place, task, &call, &asked);

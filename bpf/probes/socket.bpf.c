@@ -2,7 +2,9 @@
 /* The socket family: sockets that are made, named, listen and accept, and unix sockets, which have
  * no other hook. */
 #include "bpf/lib/holds.h"
+#include "bpf/lib/message.h"
 #include "bpf/lib/path.h"
+#include "bpf/lib/ring.h"
 #include "bpf/lib/syscall.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -45,11 +47,14 @@ PK_INLINE void pk_on_made(struct task_struct *task, const struct pk_call_state *
   pk_send(&record->header, PK_SOCKET, PK_CLASS_ANY);
 }
 
-PK_INLINE struct sock *pk_sock_of_fd(struct task_struct *task, __u32 fd) {
-  struct file *file = pk_file_of_fd(task, fd);
+PK_INLINE struct sock *pk_sock_of_file(struct file *file) {
   if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK) return NULL;
   struct socket *socket = BPF_CORE_READ(file, private_data);
   return BPF_CORE_READ(socket, sk);
+}
+
+PK_INLINE struct sock *pk_sock_of_fd(struct task_struct *task, __u32 fd) {
+  return pk_sock_of_file(pk_file_of_fd(task, fd));
 }
 
 /* The kernel keeps who connected and who listens beside each end of a unix stream. */
@@ -57,10 +62,8 @@ PK_INLINE void pk_fill_unix_peer(struct pk_socket *record, struct sock *sk) {
   struct pid *pid = BPF_CORE_READ(sk, sk_peer_pid);
   if (!pid) return;
   record->peer_pid = BPF_CORE_READ(pid, numbers[0].nr);
-  struct hlist_node *link = BPF_CORE_READ(pid, tasks[PIDTYPE_TGID].first);
-  if (!link) return; /* it has ended */
-  struct task_struct *task = (void *)link - bpf_core_field_offset(struct task_struct, pid_links) -
-                             PIDTYPE_TGID * bpf_core_type_size(struct hlist_node);
+  struct task_struct *task = pk_task_of_pid(pid, PIDTYPE_TGID);
+  if (!task) return;
   struct pk_process_key key = pk_key_of(task);
   record->peer_start_ns = key.start_ns;
   struct pk_label *label = bpf_map_lookup_elem(&labels, &key);
@@ -110,8 +113,8 @@ PK_INLINE void pk_append_asked_name(struct pk_scratch *scratch, struct pk_socket
   record->header.size += record->path.length;
 }
 
-PK_INLINE void pk_on_unix_call(struct task_struct *task, const struct pk_call_state *call) {
-  struct sock *sk = pk_sock_of_fd(task, call->argument[0]);
+PK_INLINE void pk_on_unix_call(struct task_struct *task, const struct pk_call_state *call,
+                               struct sock *sk) {
   struct pk_scratch *scratch = pk_scratch();
   if (!sk || !scratch || BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX) return;
   struct pk_socket *record = pk_begin_socket(scratch, task, call);
@@ -142,9 +145,8 @@ PK_INLINE void pk_own_accepted(__u64 cookie, struct task_struct *task) {
   flow->workspace = workspace;
 }
 
-PK_INLINE void pk_on_accepted(struct task_struct *task, const struct pk_call_state *call) {
-  if (call->result < 0) return;
-  struct sock *sk = pk_sock_of_fd(task, call->result);
+PK_INLINE void pk_on_accepted(struct task_struct *task, const struct pk_call_state *call,
+                              struct sock *sk) {
   struct pk_scratch *scratch = pk_scratch();
   if (!sk || !scratch) return;
   struct pk_socket *record = pk_begin_socket(scratch, task, call);
@@ -160,6 +162,24 @@ PK_INLINE void pk_on_accepted(struct task_struct *task, const struct pk_call_sta
   pk_send(&record->header, PK_SOCKET, PK_CLASS_ANY);
 }
 
+/* Into the ring's own table, or not yet: all that is known is who listens. */
+PK_INLINE void pk_on_listened(struct task_struct *task, const struct pk_call_state *call,
+                              struct sock *listener) {
+  struct pk_scratch *scratch = pk_scratch();
+  if (!listener || !scratch) return;
+  struct pk_socket *record = pk_begin_socket(scratch, task, call);
+  pk_fill_ends(&record->ends, listener, 0);
+  record->ends.direction = PK_DIR_INBOUND;
+  if (record->ends.family == AF_UNIX) pk_append_unix_name(scratch, record, listener, task);
+  pk_send(&record->header, PK_SOCKET, PK_CLASS_ANY);
+}
+
+/* It may have the other end of a program's input and output now. */
+PK_INLINE void pk_tell_new_holds(struct task_struct *task, const struct pk_call_state *call) {
+  struct pk_label *label = pk_label_of(task);
+  if (label && label->connected && call->result >= 0) pk_tell_own_holds(task, true);
+}
+
 /*
  * Hook: the end of socket, accept, accept4, and of bind, listen and connect of unix sockets
  *   (syscall.bpf.c). socket() by its registers; what was accepted, by the kernel's file at the
@@ -168,8 +188,8 @@ PK_INLINE void pk_on_accepted(struct task_struct *task, const struct pk_call_sta
  * Cost: a look at the descriptor for every connect of a workspace, 2 us for a record.
  * Blind spot: who swaps the descriptor of a unix connect (dup2) while it blocks on a full queue is
  *   told with the other socket; the name of a connect that failed is the caller's claim
- *   (PK_USER_TEXT); calls through io_uring; whose thread changes the arguments of an i386 socketcall, which
- *   stand in memory, is told of another descriptor.
+ *   (PK_USER_TEXT); whose thread changes the arguments of an i386 socketcall, which stand in memory, is
+ *   told of another descriptor.
  */
 PK_CALL_HANDLER(socket) {
   switch (call->call) {
@@ -177,14 +197,104 @@ PK_CALL_HANDLER(socket) {
       return pk_on_made(task, call);
     case PK_CALL_accept:
     case PK_CALL_accept4:
-      pk_on_accepted(task, call);
+      if (call->result >= 0) pk_on_accepted(task, call, pk_sock_of_fd(task, call->result));
       break;
     default:
-      pk_on_unix_call(task, call);
+      pk_on_unix_call(task, call, pk_sock_of_fd(task, call->argument[0]));
   }
-  /* It may have the other end of a program's input and output now. */
-  struct pk_label *label = pk_label_of(task);
-  if (label && label->connected && call->result >= 0) pk_tell_own_holds(task, true);
+  pk_tell_new_holds(task, call);
+}
+
+/* The arguments of a request, as its call has them. */
+PK_INLINE void pk_read_ring_arguments(struct pk_call_state *call, struct io_kiocb *request) {
+  if (call->call == PK_CALL_socket) {
+    struct io_socket *made = (void *)request;
+    call->argument[0] = BPF_CORE_READ(made, domain);
+    call->argument[1] = BPF_CORE_READ(made, type);
+    call->argument[2] = BPF_CORE_READ(made, protocol);
+  } else if (call->call == PK_CALL_connect) {
+    struct io_connect *connect = (void *)request;
+    call->argument[1] = (__u64)BPF_CORE_READ(connect, addr);
+    call->argument[2] = BPF_CORE_READ(connect, addr_len);
+  } else if (call->call == PK_CALL_recvmsg) {
+    struct io_sr_msg *message = (void *)request;
+    call->argument[1] = (__u64)BPF_CORE_READ(message, umsg);
+  }
+}
+
+/* What was accepted; of what no descriptor leads to, the listener alone is known. */
+PK_INLINE void pk_on_ring_accepted(struct task_struct *task, const struct pk_call_state *call,
+                                   struct io_kiocb *request, struct sock *listener) {
+  struct io_accept *accept = (void *)request;
+  if (call->result < 0) return;
+  if (!BPF_CORE_READ(accept, file_slot) && !pk_is_silent(request))
+    pk_on_accepted(task, call, pk_sock_of_fd(task, call->result));
+  else
+    pk_on_listened(task, call, listener);
+}
+
+/* `sk`: that the request is about. */
+PK_INLINE void pk_on_ring_call(struct task_struct *task, struct pk_call_state *call,
+                               struct io_kiocb *request, struct sock *sk) {
+  pk_read_ring_arguments(call, request);
+  switch (call->call) {
+    case PK_CALL_socket:
+      return pk_on_made(task, call);
+    case PK_CALL_recvmsg:
+      if (pk_got_descriptors(call)) pk_tell_own_holds(task, true);
+      return;
+    case PK_CALL_accept4:
+      pk_on_ring_accepted(task, call, request, sk);
+      break;
+    default:
+      pk_on_unix_call(task, call, sk);
+  }
+  pk_tell_new_holds(task, call);
+}
+
+/*
+ * Hook: io_uring_complete: what a ring did with sockets, with its result. Which socket says the
+ *   request, which has the kernel's file also of a descriptor that was swapped, or of none.
+ * Oldest kernel: 6.1.
+ * Cost: a look at the operation for every request of the machine that is done; as of the calls for
+ *   those of a workspace.
+ * Blind spot: as of the calls; accepts of a request that goes on accepting: the connection itself
+ *   is known (on_sock_state), but not that it was taken.
+ */
+SEC("tp_btf/io_uring_complete")
+int on_ring_socket(__u64 *ctx) {
+  struct io_kiocb *request = (void *)ctx[1];
+  if (!request) return 0; /* one of several answers to one request */
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pk_call_state call = {};
+  if (!pk_take_request(&call, task, pk_ring_socket_call(pk_operation(request)))) return 0;
+  call.result = BPF_CORE_READ(request, cqe.res);
+  pk_on_ring_call(task, &call, request, pk_sock_of_file(BPF_CORE_READ(request, file)));
+  return 0;
+}
+
+/*
+ * Hook: io_uring_submit_req (6.1: io_uring_submit_sqe) for requests that ask not to be told of their
+ *   end.
+ * Oldest kernel: 6.1.
+ * Cost: a look at the operation for every request of the machine.
+ * Blind spot: whether it succeeds; whom a unix socket reaches, whose name is the caller's claim;
+ *   the name of a unix socket that is bound; a socket of the ring's own table; descriptors that
+ *   come with a message.
+ */
+SEC("tp_btf/io_uring_submit_req")
+int on_ring_socket_begins(__u64 *ctx) {
+  struct io_kiocb *request = (void *)ctx[0];
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pk_call_state call = {};
+  __u16 name = pk_ring_socket_call(pk_operation(request));
+  /* What comes with a message is not there yet. */
+  if (name == PK_CALL_recvmsg || !pk_is_silent(request)) return 0;
+  if (!pk_take_request(&call, task, name)) return 0;
+  bool fixed = BPF_CORE_READ(request, flags) & PK_RING_FIXED_FILE;
+  struct sock *sk = fixed ? NULL : pk_sock_of_fd(task, BPF_CORE_READ(request, cqe.fd));
+  pk_on_ring_call(task, &call, request, sk);
+  return 0;
 }
 
 PK_INLINE void pk_on_bound(struct bpf_sock *ctx, bool v6) {

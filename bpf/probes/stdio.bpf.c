@@ -2,6 +2,7 @@
 /* The stdio family: a socket becomes standard input, output or error of a program that already
  * runs. */
 #include "bpf/lib/holds.h"
+#include "bpf/lib/message.h"
 #include "bpf/lib/stdio_record.h"
 #include "bpf/lib/syscall.h"
 
@@ -9,26 +10,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define F_DUPFD 0
 #define F_DUPFD_CLOEXEC 1030
-
-#define SOL_SOCKET 1
-#define SCM_RIGHTS 1
-
-/* What the kernel left in the caller's message: whether descriptors came with it. A thread that
- * changes it meanwhile hides that; a later exec or open of that process tells again. */
-PK_INLINE bool pk_got_descriptors(const struct pk_call_state *call) {
-  __u64 words[7] = {}; /* struct msghdr: control at 4, its length at 5 */
-  __u64 control = 0, length = 0;
-  __u32 header[4] = {}; /* length, level, type; of 64 bits the length takes two */
-  if (call->result < 0) return false;
-  if (bpf_probe_read_user(words, sizeof(words), (const void *)call->argument[1])) return false;
-  bool compat = call->flags & PK_COMPAT;
-  control = compat ? (__u32)words[2] : words[4];
-  length = compat ? words[2] >> 32 : words[5];
-  if (!control || length < 12) return false;
-  if (bpf_probe_read_user(header, sizeof(header), (const void *)control)) return false;
-  return compat ? header[1] == SOL_SOCKET && header[2] == SCM_RIGHTS
-                : header[2] == SOL_SOCKET && header[3] == SCM_RIGHTS;
-}
 
 /*
  * Hook: the end of dup, dup2, dup3, fcntl and recvmsg (syscall.bpf.c). What the call left behind is looked

@@ -7,6 +7,7 @@
 #include "bpf/lib/noted.h"
 #include "bpf/lib/path.h"
 #include "bpf/lib/syscall.h"
+#include "bpf/lib/target.h"
 #include "bpf/lib/unasked.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -141,6 +142,16 @@ PK_INLINE void pk_fill_program_type(struct pk_system *record, struct task_struct
   record->argument[PK_PROGRAM_TYPE] = type;
 }
 
+/* Whom the call is about. */
+PK_INLINE void pk_append_target(struct pk_tail *tail, struct pk_system *record,
+                                struct task_struct *task, const struct pk_call_state *call) {
+  struct task_struct *target = pk_target_of(task, call);
+  if (!target) return;
+  pk_fill_target(record, task, target);
+  struct task_struct *leader = BPF_CORE_READ(target, group_leader);
+  pk_append_kernel_string(tail, &record->text[PK_TARGET_NAME], leader->comm);
+}
+
 PK_INLINE void pk_fill_system(struct pk_system *record, struct task_struct *task) {
   pk_fill_namespaces(record, task);
   bpf_core_read_str(record->comm, sizeof(record->comm), &task->comm);
@@ -150,7 +161,7 @@ PK_INLINE void pk_fill_system(struct pk_system *record, struct task_struct *task
  * Hook: the end of the calls listed with PK_ON_SYSTEM (syscall.bpf.c). Arguments are the registers',
  *   which another thread cannot change. The namespaces are those after the call, so that what setns
  *   and unshare did is in the record; what memfd_create, open_tree, fsmount and pidfd_getfd made is
- *   named by the kernel.
+ *   named by the kernel, and so is the process that a call is about (target.h).
  * Oldest kernel: 6.1.
  * Cost: about 1 us a call of a watched process; these calls are rare.
  * Blind spot: what a pointer argument pointed to, but for the texts, which are read from user memory
@@ -170,6 +181,7 @@ PK_CALL_HANDLER(system) {
     pk_fill_program_type(record, task);
   struct pk_tail tail = {.record = scratch->record, .at = sizeof(*record)};
   pk_append_texts(&tail, record, call, pk_noted_of(task));
+  pk_append_target(&tail, record, task, call);
   if (record->result >= 0 && pk_makes_file(call->call))
     pk_append_made(&tail, record, scratch->path, task);
   record->header.size = tail.at;
@@ -205,6 +217,19 @@ PK_INLINE bool pk_is_family(struct task_struct *sender, struct task_struct *targ
   return false;
 }
 
+struct pk_signal {
+  struct pk_system call;
+  char target[PK_COMM_LEN];
+};
+
+PK_INLINE void pk_name_target(struct pk_signal *record, struct task_struct *target) {
+  struct task_struct *leader = BPF_CORE_READ(target, group_leader);
+  long length = bpf_core_read_str(record->target, sizeof(record->target), &leader->comm);
+  if (length <= 1) return;
+  record->call.text[PK_TARGET_NAME].offset = sizeof(record->call);
+  record->call.text[PK_TARGET_NAME].length = length - 1;
+}
+
 /*
  * Hook: signal_generate, not the end of kill: it has the target itself, whatever number it was
  *   called by in which pid namespace, and runs in the sender.
@@ -224,19 +249,17 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
   struct pk_label *label = call && pk_is_asked(call) ? pk_label_of(task) : NULL;
   if (!label || !sig || pk_is_family(task, target)) return 0;
   __u64 workspace = label->workspace;
-  struct pk_system *record;
+  struct pk_signal *record;
   if (!PK_RESERVE(record, PK_SYSTEM, true, workspace)) return 0;
   __builtin_memset(record, 0, sizeof(*record));
-  pk_fill_header(&record->header, PK_SYSTEM, sizeof(*record), task, workspace,
+  pk_fill_header(&record->call.header, PK_SYSTEM, sizeof(*record), task, workspace,
                  pk_origin_flags(label));
-  record->header.call = call;
-  record->target_pid = BPF_CORE_READ(target, tgid);
-  record->target_start_ns = BPF_CORE_READ(target, group_leader, start_boottime);
-  struct pk_label *other = pk_label_of(target);
-  record->target_cgroup_id = other ? other->workspace : 0;
-  record->argument[0] = record->target_pid;
-  record->argument[1] = sig;
-  pk_fill_system(record, task);
+  record->call.header.call = call;
+  pk_fill_target(&record->call, task, target);
+  record->call.argument[0] = record->call.target_pid;
+  record->call.argument[1] = sig;
+  pk_name_target(record, target);
+  pk_fill_system(&record->call, task);
   pk_submit(record, PK_SYSTEM);
   return 0;
 }

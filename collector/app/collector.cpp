@@ -37,13 +37,15 @@ struct Collector::Parts {
         ingest_metrics(*metrics),
         writer(*store, {}, *metrics),
         commands(*store, writer, nodes, clock),
+        bundles(writer, nodes, clock),
         workers(kQueryThreads, kQueryQueue),
         http(metrics),
-        ingest{writer, nodes, refusals},
+        ingest{writer, nodes, bundles, refusals},
         query{*store,
               feed,
               workers,
               commands,
+              bundles,
               nodes,
               refusals,
               refused_peers,
@@ -66,6 +68,7 @@ struct Collector::Parts {
   IngestMetrics ingest_metrics;
   Writer writer;
   Commands commands;
+  RuleBundles bundles;
   WorkerPool workers;
   HealthServer http;
   IngestContext ingest;
@@ -96,6 +99,7 @@ absl::Status Collector::start() {
   parts_ = std::make_unique<Parts>(*std::move(store), config_, clock_, refused_peers_);
   parts_->writer.start();
   absl::Status status = parts_->commands.start();
+  if (status.ok()) status = parts_->bundles.start(*parts_->store);
   if (status.ok()) status = parts_->http.start(config_.http);
   if (!status.ok()) {
     stop();

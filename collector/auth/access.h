@@ -6,12 +6,13 @@
 
 namespace picket {
 
-enum class Access { read, command };
+enum class Access { read, command, rules };
 
-// Roles of operators: viewer, analyst and author read; responder and admin also command.
+// Roles of operators: all read; responder and admin also command, author and admin push rules.
 constexpr bool allows(std::string_view role, Access access) {
   const bool commands = role == "responder" || role == "admin";
   if (access == Access::command) return commands;
+  if (access == Access::rules) return role == "author" || role == "admin";
   return commands || role == "viewer" || role == "analyst" || role == "author";
 }
 

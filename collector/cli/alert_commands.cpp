@@ -6,8 +6,10 @@
 #include <charconv>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "collector/cli/incidents.h"
 #include "collector/cli/render.h"
 #include "common/alert_json.h"
 #include "common/clock.h"
@@ -15,8 +17,10 @@
 namespace picket {
 namespace {
 
+constexpr uint32_t kStoryShown = 100;  // the newest so many
+
 struct FilterOptions {
-  std::string since, workspace, rule;
+  std::string since, workspace, rule, incident;
   uint32_t limit = 0;
 };
 
@@ -43,6 +47,7 @@ void add_filter(CLI::App& command, FilterOptions& options) {
       ->check(CLI::Validator(check_duration, "DURATION"));
   command.add_option("--workspace", options.workspace, "Only of this one: id, id prefix or name");
   command.add_option("--rule", options.rule, "Only of this rule");
+  command.add_option("--incident", options.incident, "Only of this one: id, or its beginning");
 }
 
 v1::AlertFilter filter_of(const FilterOptions& options) {
@@ -53,6 +58,7 @@ v1::AlertFilter filter_of(const FilterOptions& options) {
   }
   filter.set_workspace(options.workspace);
   filter.set_rule(options.rule);
+  filter.set_incident(options.incident);
   return filter;
 }
 
@@ -100,15 +106,55 @@ void add_watch(CLI::App& alerts, Session& session) {
   });
 }
 
+void add_incidents(CLI::App& alerts, Session& session) {
+  const auto options = std::make_shared<FilterOptions>();
+  CLI::App* list = alerts.add_subcommand("incidents", "Stored alerts, those of one attack as one")
+                       ->fallthrough();
+  add_filter(*list, *options);
+  list->callback([options, &session] {
+    session.run([&](Client& client) {
+      v1::ListAlertsRequest request;
+      *request.mutable_filter() = filter_of(*options);
+      Incidents incidents;
+      const absl::Status status = client.list_alerts(request, [&](const v1::Alert& alert) {
+        incidents.add(alert);
+        return true;
+      });
+      for (const IncidentSummary& incident : incidents.all()) {
+        std::cout << (session.json ? json_line(incident_object(incident)) : incident_text(incident))
+                  << '\n';
+      }
+      return status;
+    });
+  });
+}
+
+// What came before and after, in one lineage.
+absl::Status print_story(Client& client, const v1::Alert& shown) {
+  if (!shown.has_incident()) return absl::OkStatus();
+  v1::ListAlertsRequest request;
+  request.mutable_filter()->set_incident(shown.incident().id());
+  request.set_limit(kStoryShown);
+  std::vector<v1::Alert> story;
+  const absl::Status status = client.list_alerts(request, [&](const v1::Alert& alert) {
+    story.push_back(alert);
+    return true;
+  });
+  std::cout << story_text(story, shown.id());
+  return status;
+}
+
 void add_show(CLI::App& alerts, Session& session) {
   const auto id = std::make_shared<std::string>();
-  CLI::App* show = alerts.add_subcommand("show", "One alert")->fallthrough();
+  CLI::App* show =
+      alerts.add_subcommand("show", "One alert, and the story that it belongs to")->fallthrough();
   show->add_option("ID", *id, "Id of the alert, or the beginning of it")->required();
   show->callback([id, &session] {
     session.run([&](Client& client) {
       const auto alert = client.alert(*id);
-      if (alert.ok()) print(*alert, session.json);
-      return alert.status();
+      if (!alert.ok()) return alert.status();
+      print(*alert, session.json);
+      return session.json ? absl::OkStatus() : print_story(client, *alert);
     });
   });
 }
@@ -116,10 +162,12 @@ void add_show(CLI::App& alerts, Session& session) {
 }  // namespace
 
 void add_alert_commands(CLI::App& app, Session& session) {
-  CLI::App* alerts = app.add_subcommand("alerts", "List, watch and show alerts")->fallthrough();
+  CLI::App* alerts =
+      app.add_subcommand("alerts", "List, watch and show alerts and incidents")->fallthrough();
   alerts->require_subcommand(1);
   add_list(*alerts, session);
   add_watch(*alerts, session);
+  add_incidents(*alerts, session);
   add_show(*alerts, session);
 }
 

@@ -5,6 +5,8 @@
 
 #include <chrono>
 
+#include "common/rule_bundle.h"
+#include "common/rule_signature.h"
 #include "common/tls.h"
 #include "common/watching_metadata.h"
 #include "picket/v1/operator.grpc.pb.h"
@@ -126,6 +128,11 @@ absl::StatusOr<v1::ListWorkspacesResponse> Client::workspaces(const std::string&
   return impl_->call(&v1::OperatorService::Stub::ListWorkspaces, request);
 }
 
+absl::StatusOr<v1::ListAgentSessionsResponse> Client::agent_sessions(
+    const v1::ListAgentSessionsRequest& request) {
+  return impl_->call(&v1::OperatorService::Stub::ListAgentSessions, request);
+}
+
 absl::StatusOr<v1::ListNodesResponse> Client::nodes() {
   return impl_->call(&v1::OperatorService::Stub::ListNodes, v1::ListNodesRequest{});
 }
@@ -139,6 +146,32 @@ absl::StatusOr<v1::RunCommandResponse> Client::run(const v1::RunCommandRequest& 
   const std::chrono::milliseconds time =
       kCallTime + std::chrono::milliseconds(request.timeout_ms());
   return impl_->call(&v1::OperatorService::Stub::RunCommand, request, time * 2);
+}
+
+absl::StatusOr<v1::PushRulesResponse> Client::push_rules(const std::string& bundle,
+                                                         const std::string& reason) {
+  if (absl::Status status = impl_->connect(); !status.ok()) return status;
+  grpc::ClientContext context;
+  context.set_deadline(in(kCallTime));
+  v1::PushRulesResponse response;
+  const auto writer = impl_->stub->PushRules(&context, &response);
+  const std::string id = sha256_hex(bundle);  // only for this call: the collector names it itself
+  v1::PushRulesRequest request;
+  request.set_reason(reason);
+  // A write fails when the collector has answered already.
+  bool wanted = true;
+  for (size_t sent = 0; wanted && sent < bundle.size(); sent += request.chunk().data().size()) {
+    *request.mutable_chunk() = rule_bundle_chunk(id, bundle, sent);
+    wanted = writer->Write(request);
+  }
+  writer->WritesDone();
+  absl::Status status = from_grpc(writer->Finish(), impl_->address);
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::StatusOr<v1::GetRulesResponse> Client::rules() {
+  return impl_->call(&v1::OperatorService::Stub::GetRules, v1::GetRulesRequest{});
 }
 
 absl::StatusOr<v1::ListAuditResponse> Client::audit(uint32_t limit) {

@@ -26,9 +26,15 @@ class Client {
                             const std::function<void()>& on_watching, const OnAlert& on_alert);
   absl::StatusOr<v1::Alert> alert(const std::string& id);
   absl::StatusOr<v1::ListWorkspacesResponse> workspaces(const std::string& workspace);
+  absl::StatusOr<v1::ListAgentSessionsResponse> agent_sessions(
+      const v1::ListAgentSessionsRequest& request);
   absl::StatusOr<v1::ListNodesResponse> nodes();
   absl::StatusOr<v1::GetStatusResponse> status();
   absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);
+  // `bundle`: a serialized v1::RuleBundle.
+  absl::StatusOr<v1::PushRulesResponse> push_rules(const std::string& bundle,
+                                                   const std::string& reason);
+  absl::StatusOr<v1::GetRulesResponse> rules();
   absl::StatusOr<v1::ListAuditResponse> audit(uint32_t limit);
 
  private:

@@ -1,4 +1,4 @@
-// `picketctl workspace|nodes|coverage|status|audit`. Owner: main's thread. Errors: in
+// `picketctl workspace|agent|nodes|coverage|status|audit`. Owner: main's thread. Errors: in
 // session.exit_code.
 #pragma once
 
@@ -13,5 +13,6 @@ namespace picket {
 // `session` outlives the parse.
 void add_fleet_commands(CLI::App& app, Session& session);
 void add_workspace_commands(CLI::App& app, Session& session);
+void add_agent_commands(CLI::App& app, Session& session);
 
 }  // namespace picket

@@ -9,6 +9,7 @@
 #include "collector/cli/alert_commands.h"
 #include "collector/cli/fleet_commands.h"
 #include "collector/cli/rules_commands.h"
+#include "collector/cli/rules_fleet_commands.h"
 #include "collector/cli/session.h"
 #include "common/alert_json.h"
 #include "common/log.h"
@@ -42,8 +43,10 @@ int main(int argc, char** argv) {
       "  5  denied");
   picket::add_alert_commands(app, session);
   picket::add_workspace_commands(app, session);
+  picket::add_agent_commands(app, session);
   picket::add_fleet_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
+  picket::add_rules_fleet_commands(app, session);
   CLI::App* version = app.add_subcommand("version", "The version of picketctl");
   version->fallthrough()->callback([&] {
     if (session.json) {

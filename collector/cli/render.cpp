@@ -14,17 +14,6 @@ namespace {
 constexpr size_t kShortId = 12;
 constexpr size_t kLongestCommand = 200;
 
-// "2026-11-25T20:29:12.123456789Z" to milliseconds: enough to read, `-o json` has the rest.
-std::string short_time(const google::protobuf::Timestamp& time) {
-  return time_text(time).substr(0, 23) + "Z";
-}
-
-// Container ids are cut, as every runtime's tools do; chosen names are not.
-std::string short_id(const std::string& id) {
-  const bool is_hash = id.size() == 64 && id.find_first_not_of("0123456789abcdef") == id.npos;
-  return printable(std::string_view(id).substr(0, is_hash ? kShortId : id.size()));
-}
-
 std::string process_text(const v1::Process& process) {
   std::string command = printable(process.cmdline().empty() ? process.exe() : process.cmdline());
   if (command.size() > kLongestCommand) command = command.substr(0, kLongestCommand) + "...";
@@ -73,6 +62,16 @@ std::string workspace_words(const v1::Workspace& workspace) {
 }
 
 }  // namespace
+
+std::string short_time(const google::protobuf::Timestamp& time) {
+  return time_text(time).substr(0, 23) + "Z";
+}
+
+// Hashes are cut, as every runtime's tools do; chosen names are not.
+std::string short_id(const std::string& id) {
+  const bool is_hash = id.size() == 64 && id.find_first_not_of("0123456789abcdef") == id.npos;
+  return printable(std::string_view(id).substr(0, is_hash ? kShortId : id.size()));
+}
 
 std::string printable(std::string_view text) {
   std::string shown;
@@ -222,6 +221,34 @@ std::string system_calls_text(const v1::Node& node,
   for (const auto& [name, group] : calls)
     text += fmt::format("  {:<8} {:<24} {}\n", printable(group->state()), printable(name),
                         printable(group->detail()));
+  return text;
+}
+
+std::string rule_bundle_text(const v1::GetRulesResponse& rules) {
+  const v1::RuleBundleInfo& bundle = rules.bundle();
+  if (!rules.has_bundle()) return "no bundle was pushed: each node has its own rules\n";
+  return fmt::format("bundle {}  serial {}, {} files, {} bytes\n  pushed {} by {}: {}\n",
+                     short_id(bundle.bundle_id()), bundle.serial(), bundle.files(), bundle.size(),
+                     short_time(bundle.pushed()), printable(bundle.pushed_by()),
+                     printable(bundle.reason()));
+}
+
+std::string_view rules_state(const v1::Node& node, const v1::GetRulesResponse& rules) {
+  if (!rules.has_bundle()) return "own rules";
+  if (node.rules().bundle_id() == rules.bundle().bundle_id()) return "in force";
+  return node.rules().refused_id() == rules.bundle().bundle_id() ? "refused" : "waiting";
+}
+
+std::string node_rules_text(const v1::Node& node, const v1::GetRulesResponse& rules) {
+  const v1::NodeRules& own = node.rules();
+  std::string text = fmt::format("{}  {}{}\n", printable(node.node()), rules_state(node, rules),
+                                 node.connected() ? "" : "  NOT CONNECTED");
+  text += own.bundle_id().empty()
+              ? fmt::format("  has its own rules{}\n",
+                            own.serial() == 0 ? "" : fmt::format(", serial {}", own.serial()))
+              : fmt::format("  has bundle {}, serial {}, since {}\n", short_id(own.bundle_id()),
+                            own.serial(), short_time(own.since()));
+  if (!own.error().empty()) text += fmt::format("  {}\n", printable(own.error()));
   return text;
 }
 

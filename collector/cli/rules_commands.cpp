@@ -21,6 +21,7 @@
 #include "agent/sensor/recording.h"
 #include "collector/cli/explain.h"
 #include "common/alert_json.h"
+#include "common/clock.h"
 
 namespace picket {
 namespace {
@@ -97,7 +98,8 @@ class Commands {
     }
   }
 
-  void sign(const std::filesystem::path& folder, const std::filesystem::path& key_file) {
+  void sign(const std::filesystem::path& folder, const std::filesystem::path& key_file,
+            uint64_t serial) {
     LoadReport report;
     const std::vector<RuleFile> files = read_rule_files({&folder, 1}, report);
     if (report.errors.empty()) (void)compile_rule_files(files, report);
@@ -106,13 +108,14 @@ class Commands {
     if (!report.errors.empty()) return;  // nobody should sign what no agent takes
     const auto key = BundleKey::read_private(key_file);
     if (!key.ok()) return fail(std::string(key.status().message()));
-    const auto signature = sign_rules(folder, files, *key);
+    const auto signature = sign_rules(folder, files, serial, *key);
     if (!signature.ok()) return fail(std::string(signature.status().message()));
     std::ofstream stream(folder / kSignatureFile, std::ios::binary | std::ios::trunc);
     stream << *signature << std::flush;
     if (!stream) return fail(fmt::format("write {}", (folder / kSignatureFile).string()));
     if (!json_)
-      fmt::print("{} files signed in {}\n", files.size(), (folder / kSignatureFile).string());
+      fmt::print("{} files signed in {}, serial {}\n", files.size(),
+                 (folder / kSignatureFile).string(), serial);
   }
 
   void verify(const std::filesystem::path& folder, const std::filesystem::path& key_file) {
@@ -123,7 +126,8 @@ class Commands {
       fmt::print(stderr, "{}\n", std::string(files.status().message()));
       exit_code_ = kInvalid;
     } else if (!json_) {
-      fmt::print("{} files are as they were signed\n", files->size());
+      fmt::print("{} files are as they were signed, serial {}\n", files->files.size(),
+                 files->serial);
     }
   }
 
@@ -301,7 +305,8 @@ void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
   const auto paths = std::make_shared<Paths>();
   const auto recordings = std::make_shared<Paths>();
   const auto name = std::make_shared<std::string>();
-  CLI::App* rules = app.add_subcommand("rules", "Check, test and replay rules, without an agent");
+  CLI::App* rules = app.add_subcommand(
+      "rules", "Check, test and replay rules without an agent; sign and push them");
   rules->require_subcommand(1)->fallthrough();  // options of picketctl may stand behind a command
 
   CLI::App* validate = rules->add_subcommand("validate", "Check rule files; exit code 3: errors");
@@ -325,6 +330,7 @@ void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
 
   const auto folder = std::make_shared<std::filesystem::path>();
   const auto key = std::make_shared<std::filesystem::path>();
+  const auto serial = std::make_shared<uint64_t>(SystemClock().wall_ns() / 1'000'000'000);
   for (const bool signs : {true, false}) {
     CLI::App* command = rules->add_subcommand(
         signs ? "sign" : "verify",
@@ -334,9 +340,13 @@ void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
     command
         ->add_option("--key", *key, signs ? "Private Ed25519 key, PEM" : "Public Ed25519 key, PEM")
         ->required();
+    if (signs)
+      command->add_option("--serial", *serial,
+                          "Orders what is signed: agents take nothing older from a collector; the "
+                          "seconds since 1970, if left out");
     command->fallthrough();
     command->callback(
-        [=] { signs ? commands->sign(*folder, *key) : commands->verify(*folder, *key); });
+        [=] { signs ? commands->sign(*folder, *key, *serial) : commands->verify(*folder, *key); });
   }
 
   CLI::App* replay = rules->add_subcommand("replay", "Show what the rules find in recordings");

@@ -22,6 +22,11 @@ ExitCode exit_code_of(const absl::Status& status) {
   }
 }
 
+std::string check_reason(const std::string& reason) {
+  const bool blank = reason.find_first_not_of(" \t\r\n") == std::string::npos;
+  return blank ? "a reason is required: it goes into the audit log" : "";
+}
+
 void Session::fail(ExitCode code, std::string_view message) {
   std::cerr << "picketctl: " << message << '\n';
   exit_code = code;

@@ -24,6 +24,9 @@ enum ExitCode {
 
 ExitCode exit_code_of(const absl::Status& status);
 
+// Of an order: empty, or what is wrong with its reason.
+std::string check_reason(const std::string& reason);
+
 class Session {
  public:
   std::string context_file;

@@ -69,11 +69,6 @@ absl::Status order(Client& client, const v1::RunCommandRequest& request, bool js
       fmt::format("the node could not do it: {}", printable(result.detail())));
 }
 
-std::string check_reason(const std::string& reason) {
-  const bool blank = reason.find_first_not_of(" \t\r\n") == std::string::npos;
-  return blank ? "a reason is required: it goes into the audit log" : "";
-}
-
 struct Order {
   std::string workspace, reason;
   uint32_t timeout_seconds = 30;

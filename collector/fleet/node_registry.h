@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/store/store.h"
 #include "picket/v1/fleet.pb.h"
 
 namespace picket {
@@ -19,6 +20,8 @@ struct AgentLink {
   virtual ~AgentLink() = default;
   // false: the stream has ended, or too many commands wait on it.
   virtual bool deliver(const v1::Command& command) = 0;
+  // A newer bundle takes the place of one that is still on its way.
+  virtual void offer(std::shared_ptr<const RuleBundle> bundle) = 0;
   // Ends the stream; the agent may come back at once.
   virtual void close(std::string_view why) = 0;
 };

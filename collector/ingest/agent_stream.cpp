@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "common/rule_bundle.h"
+
 namespace picket {
 namespace {
 
@@ -93,6 +95,10 @@ void AgentStream::on_greeted(const absl::StatusOr<uint64_t>& last) {
   // On the writer's thread, so no two streams replace each other at once.
   context_.nodes.connect(node_, self_);
   ack_ = *last;
+  // Read after this stream is known: a bundle that is pushed meanwhile comes by one way or both.
+  if (auto bundle = context_.bundles.current();
+      bundle && bundle->info.bundle_id() != hello_->rules_bundle())
+    send_rules(std::move(bundle));
   write_on();
 }
 
@@ -139,19 +145,41 @@ bool AgentStream::deliver(const v1::Command& command) {
   return true;
 }
 
-void AgentStream::write_on() {
-  // The answer to hello is the first thing an agent hears.
-  if (finished_ || ending_ || writing_ || !greeted_) return;
-  v1::ConnectResponse message;
+void AgentStream::offer(std::shared_ptr<const RuleBundle> bundle) {
+  const std::lock_guard lock(mutex_);
+  send_rules(std::move(bundle));
+  write_on();
+}
+
+void AgentStream::send_rules(std::shared_ptr<const RuleBundle> bundle) {
+  if (bundle_ && bundle_->info.bundle_id() == bundle->info.bundle_id()) return;
+  bundle_ = std::move(bundle);
+  bundle_sent_ = 0;
+}
+
+bool AgentStream::next_message(v1::ConnectResponse& message) {
   if (ack_) {
     message.mutable_ack()->set_sequence(*ack_);
     ack_.reset();
   } else if (!commands_.empty()) {
     *message.mutable_command() = std::move(commands_.front());
     commands_.pop_front();
+  } else if (bundle_) {
+    *message.mutable_rules() =
+        rule_bundle_chunk(bundle_->info.bundle_id(), bundle_->bytes, bundle_sent_);
+    bundle_sent_ += message.rules().data().size();
+    if (bundle_sent_ >= bundle_->bytes.size()) bundle_.reset();
   } else {
-    return;
+    return false;
   }
+  return true;
+}
+
+void AgentStream::write_on() {
+  // The answer to hello is the first thing an agent hears.
+  if (finished_ || ending_ || writing_ || !greeted_) return;
+  v1::ConnectResponse message;
+  if (!next_message(message)) return;
   bool own = false;
   out_.Clear();
   const grpc::Status status =

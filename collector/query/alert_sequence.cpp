@@ -15,11 +15,13 @@ AlertQuery alert_query(const v1::AlertFilter& filter) {
   if (filter.has_since()) query.since_ns = wall_ns(filter.since());
   query.workspace = filter.workspace();
   query.rule = filter.rule();
+  query.incident = filter.incident();
   return query;
 }
 
 bool matches(const AlertQuery& query, const v1::Alert& alert) {
   if (!query.rule.empty() && alert.rule() != query.rule) return false;
+  if (alert.incident().id().compare(0, query.incident.size(), query.incident) != 0) return false;
   const v1::Workspace& workspace = alert.workspace();
   return query.workspace.empty() || workspace.name() == query.workspace ||
          workspace.id().compare(0, query.workspace.size(), query.workspace) == 0;

@@ -12,10 +12,24 @@ namespace {
 
 constexpr uint32_t kAuditDefault = 100;
 constexpr uint32_t kAuditMost = 1000;
+constexpr size_t kSessionsListed = 200;
 
 std::set<std::string> connected(const QueryContext& context) {
   const std::vector<std::string> nodes = context.nodes.connected();
   return {nodes.begin(), nodes.end()};
+}
+
+absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto nodes = (*reader)->nodes();
+  if (!nodes.ok()) return nodes.status();
+  const std::set<std::string> now = connected(context);
+  for (v1::Node& node : *nodes) {
+    node.set_connected(now.contains(node.node()));
+    if (node.connected()) set_wall_ns(*node.mutable_last_seen(), context.clock.wall_ns());
+  }
+  return nodes;
 }
 
 }  // namespace
@@ -44,17 +58,50 @@ absl::Status answer_workspaces(const QueryContext& context,
   return absl::OkStatus();
 }
 
-absl::Status answer_nodes(const QueryContext& context, v1::ListNodesResponse& response) {
+absl::Status answer_agent_sessions(const QueryContext& context,
+                                   const v1::ListAgentSessionsRequest& request,
+                                   v1::ListAgentSessionsResponse& response) {
   auto reader = context.store.reader();
   if (!reader.ok()) return reader.status();
-  auto nodes = (*reader)->nodes();
-  if (!nodes.ok()) return nodes.status();
-  const std::set<std::string> now = connected(context);
-  for (v1::Node& node : *nodes) {
-    node.set_connected(now.contains(node.node()));
-    if (node.connected()) set_wall_ns(*node.mutable_last_seen(), context.clock.wall_ns());
-    *response.add_nodes() = std::move(node);
+  auto found = (*reader)->agent_sessions(request.session(), kSessionsListed);
+  if (!found.ok()) return found.status();
+  if (found->empty() && !request.session().empty())
+    return absl::NotFoundError(fmt::format("no session \"{}\"", request.session()));
+  for (v1::NodeAgentSession& one : *found) {
+    v1::AgentSession& session = *one.mutable_session();
+    const std::string& asked = request.workspace();
+    if (!asked.empty() && session.workspace_id() != asked && session.workspace_name() != asked)
+      continue;
+    if (request.session().empty()) {
+      session.clear_commands();
+      session.clear_files();
+      session.clear_hosts();
+      session.clear_credentials();
+      session.clear_denials();
+    }
+    *response.add_sessions() = std::move(one);
   }
+  return absl::OkStatus();
+}
+
+absl::Status answer_nodes(const QueryContext& context, v1::ListNodesResponse& response) {
+  auto nodes = known_nodes(context);
+  if (!nodes.ok()) return nodes.status();
+  for (v1::Node& node : *nodes) *response.add_nodes() = std::move(node);
+  return absl::OkStatus();
+}
+
+absl::Status answer_rules(const QueryContext& context, v1::GetRulesResponse& response) {
+  auto nodes = known_nodes(context);
+  if (!nodes.ok()) return nodes.status();
+  for (v1::Node& node : *nodes) {
+    v1::Node& row = *response.add_nodes();
+    row.set_node(node.node());
+    row.set_connected(node.connected());
+    *row.mutable_last_seen() = node.last_seen();
+    if (node.has_rules()) *row.mutable_rules() = std::move(*node.mutable_rules());
+  }
+  if (const auto bundle = context.bundles.current()) *response.mutable_bundle() = bundle->info;
   return absl::OkStatus();
 }
 

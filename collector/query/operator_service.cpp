@@ -6,6 +6,7 @@
 #include "collector/auth/access.h"
 #include "collector/query/alert_stream.h"
 #include "collector/query/answers.h"
+#include "collector/query/rules_push.h"
 #include "common/tls.h"
 #include "picket/v1/operator.grpc.pb.h"
 
@@ -18,6 +19,24 @@ class RefusedStream final : public grpc::ServerWriteReactor<Response> {
   explicit RefusedStream(grpc::Status status) { this->Finish(std::move(status)); }
   void OnDone() override { delete this; }
 };
+
+class RefusedPush final : public grpc::ServerReadReactor<v1::PushRulesRequest> {
+ public:
+  explicit RefusedPush(grpc::Status status) { Finish(std::move(status)); }
+  void OnDone() override { delete this; }
+};
+
+std::string_view denial(Access access) {
+  switch (access) {
+    case Access::command:
+      return "may not command";
+    case Access::rules:
+      return "may not push rules";
+    case Access::read:
+      break;
+  }
+  return "is unknown";
+}
 
 class OperatorService final : public v1::OperatorService::CallbackService {
   using Call = grpc::CallbackServerContext;
@@ -51,6 +70,11 @@ class OperatorService final : public v1::OperatorService::CallbackService {
                         v1::ListWorkspacesResponse* response) override {
     return answer(*call, [=, this] { return answer_workspaces(context_, *request, *response); });
   }
+  Unary* ListAgentSessions(Call* call, const v1::ListAgentSessionsRequest* request,
+                           v1::ListAgentSessionsResponse* response) override {
+    return answer(*call,
+                  [=, this] { return answer_agent_sessions(context_, *request, *response); });
+  }
   Unary* ListNodes(Call* call, const v1::ListNodesRequest* /*request*/,
                    v1::ListNodesResponse* response) override {
     return answer(*call, [=, this] { return answer_nodes(context_, *response); });
@@ -62,6 +86,19 @@ class OperatorService final : public v1::OperatorService::CallbackService {
   Unary* ListAudit(Call* call, const v1::ListAuditRequest* request,
                    v1::ListAuditResponse* response) override {
     return answer(*call, [=, this] { return answer_audit(context_, *request, *response); });
+  }
+
+  Unary* GetRules(Call* call, const v1::GetRulesRequest* /*request*/,
+                  v1::GetRulesResponse* response) override {
+    return answer(*call, [=, this] { return answer_rules(context_, *response); });
+  }
+
+  // What is denied goes on to the audit log, too.
+  grpc::ServerReadReactor<v1::PushRulesRequest>* PushRules(
+      Call* call, v1::PushRulesResponse* response) override {
+    const auto caller = identify(*call);
+    if (!caller) return new RefusedPush(no_identity());
+    return new RulesPush(context_, caller->uri, check_access(*caller, Access::rules), *response);
   }
 
   Unary* RunCommand(Call* call, const v1::RunCommandRequest* request,
@@ -111,7 +148,7 @@ class OperatorService final : public v1::OperatorService::CallbackService {
               fmt::format("{} is not an operator", caller.uri)};
     }
     if (allows(caller.role, access)) return grpc::Status::OK;
-    const char* why = access == Access::command ? "may not command" : "is unknown";
+    const std::string_view why = denial(access);
     context_.refusals.add("role_denied");
     spdlog::warn("{} refused: its role {}", caller.uri, why);
     return {grpc::StatusCode::PERMISSION_DENIED, fmt::format("the role of {} {}", caller.uri, why)};

@@ -8,6 +8,7 @@
 #include "collector/auth/refusals.h"
 #include "collector/fleet/commands.h"
 #include "collector/fleet/node_registry.h"
+#include "collector/fleet/rule_bundles.h"
 #include "collector/query/alert_feed.h"
 #include "collector/query/worker_pool.h"
 #include "collector/store/store.h"
@@ -21,6 +22,7 @@ struct QueryContext {
   AlertFeed& feed;
   WorkerPool& workers;
   Commands& commands;
+  RuleBundles& bundles;
   const NodeRegistry& nodes;
   Refusals& refusals;
   const RefusalCounts& refused_peers;

@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kMaxGaps = 1000;
 // Workspaces that are gone, kept per node to be named in answers.
 constexpr uint64_t kMaxGone = 1000;
+// Sessions of AI agents kept per node.
+constexpr uint64_t kMaxSessions = 1000;
 
 }  // namespace
 
@@ -45,8 +47,8 @@ absl::Status Commit::prepare() {
        "SELECT row, count, stored_ns, last_ns FROM alerts WHERE id = ? AND node = ?"},
       {&Statements::add_alert,
        "INSERT INTO alerts (id, node, time_ns, rule, priority, workspace_id, "
-       "workspace_name, count, last_ns, stored_ns, alert) VALUES (?, ?, ?, ?, ?, ?, ?, "
-       "?, ?, ?, ?)"},
+       "workspace_name, count, last_ns, stored_ns, alert, incident) VALUES (?, ?, ?, ?, ?, "
+       "?, ?, ?, ?, ?, ?, ?)"},
       {&Statements::repeat_alert,
        "UPDATE alerts SET count = ?, last_ns = ?, alert = ? WHERE row = ?"},
       {&Statements::set_workspace,
@@ -58,8 +60,15 @@ absl::Status Commit::prepare() {
        "DELETE FROM workspaces WHERE node = ? AND state = ? AND id IN (SELECT id FROM "
        "workspaces WHERE node = ? AND state = ? ORDER BY changed_ns DESC LIMIT -1 OFFSET"
        " ?)"},
+      {&Statements::set_session,
+       "INSERT INTO agent_sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_ns = "
+       "excluded.last_ns, session = excluded.session"},
+      {&Statements::forget_sessions,
+       "DELETE FROM agent_sessions WHERE node = ? AND last_ns < (SELECT last_ns FROM "
+       "agent_sessions WHERE node = ? ORDER BY last_ns DESC LIMIT 1 OFFSET ?)"},
       {&Statements::set_coverage, "UPDATE nodes SET coverage = ? WHERE node = ?"},
       {&Statements::set_sight, "UPDATE nodes SET sight = ? WHERE node = ?"},
+      {&Statements::set_rules, "UPDATE nodes SET rules = ? WHERE node = ?"},
       {&Statements::add_result,
        "INSERT INTO command_results (node, command_id, alert_id, workspace_id, ok, "
        "time_ns, result) VALUES (?, ?, ?, ?, ?, ?, ?)"},
@@ -162,7 +171,6 @@ absl::StatusOr<bool> Commit::fill_gap(const NodeBatch& batch, uint64_t sequence,
 
 absl::Status Commit::store_body(const std::string& node, const v1::Envelope& envelope,
                                 uint64_t now_ns, CommitOutcome& outcome) {
-  absl::Status status;
   switch (envelope.body_case()) {
     case v1::Envelope::kAlert:
       if (envelope.alert().id().empty() || envelope.alert().rule().empty()) break;
@@ -174,21 +182,17 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
       return store_workspace(node, envelope.workspace(), now_ns);
     case v1::Envelope::kCoverage:
       ++outcome.stored;
-      // The node's row has to exist before it can say what it covers.
-      status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
-      if (!status.ok()) return status;
-      return sql_->set_coverage.restart()
-          .bind_bytes(envelope.coverage().SerializeAsString())
-          .bind(node)
-          .run();
+      return store_fact(sql_->set_coverage, node, envelope.coverage().SerializeAsString(), now_ns);
     case v1::Envelope::kSight:
       ++outcome.stored;
-      status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
-      if (!status.ok()) return status;
-      return sql_->set_sight.restart()
-          .bind_bytes(envelope.sight().SerializeAsString())
-          .bind(node)
-          .run();
+      return store_fact(sql_->set_sight, node, envelope.sight().SerializeAsString(), now_ns);
+    case v1::Envelope::kRules:
+      ++outcome.stored;
+      return store_fact(sql_->set_rules, node, envelope.rules().SerializeAsString(), now_ns);
+    case v1::Envelope::kSession:
+      if (envelope.session().id().empty()) break;
+      ++outcome.stored;
+      return store_session(node, envelope.session());
     case v1::Envelope::kInventory:
       ++outcome.stored;
       return end_others(node, envelope.inventory(), now_ns);
@@ -201,6 +205,14 @@ absl::Status Commit::store_body(const std::string& node, const v1::Envelope& env
   // Refusing it would make the agent send it for ever.
   ++outcome.skipped;
   return absl::OkStatus();
+}
+
+absl::Status Commit::store_fact(Statement& set, const std::string& node, const std::string& fact,
+                                uint64_t now_ns) {
+  // The node's row has to exist first.
+  absl::Status status = sql_->seen.restart().bind(node).bind("").bind(now_ns).run();
+  if (!status.ok()) return status;
+  return set.restart().bind_bytes(fact).bind(node).run();
 }
 
 absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint64_t now_ns,
@@ -240,6 +252,7 @@ absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint6
                             .bind(last_ns)
                             .bind(now_ns)
                             .bind_bytes(alert.SerializeAsString())
+                            .bind(alert.incident().id())
                             .run();
   if (status.ok()) outcome.new_alerts.push_back({db_.last_row(), std::move(alert)});
   return status;
@@ -263,6 +276,19 @@ absl::Status Commit::store_workspace(const std::string& node, const v1::Workspac
       .bind(uint64_t{v1::WORKSPACE_STATE_GONE})
       .bind(kMaxGone)
       .run();
+}
+
+// Each tells the whole session: the last one stands.
+absl::Status Commit::store_session(const std::string& node, const v1::AgentSession& session) {
+  absl::Status status = sql_->set_session.restart()
+                            .bind(node)
+                            .bind(session.id())
+                            .bind(session.part())
+                            .bind(wall_ns(session.last()))
+                            .bind_bytes(session.SerializeAsString())
+                            .run();
+  if (!status.ok()) return status;
+  return sql_->forget_sessions.restart().bind(node).bind(node).bind(kMaxSessions - 1).run();
 }
 
 absl::Status Commit::end_others(const std::string& node, const v1::WorkspaceInventory& inventory,

@@ -32,10 +32,14 @@ class Commit {
   absl::Status record_gap(const NodeBatch& batch, uint64_t first, uint64_t last, uint64_t now_ns);
   absl::Status store_body(const std::string& node, const v1::Envelope& envelope, uint64_t now_ns,
                           CommitOutcome& outcome);
+  // What a node says of itself, into its row.
+  absl::Status store_fact(Statement& set, const std::string& node, const std::string& fact,
+                          uint64_t now_ns);
   absl::Status store_alert(const std::string& node, v1::Alert alert, uint64_t now_ns,
                            CommitOutcome& outcome);
   absl::Status store_workspace(const std::string& node, const v1::WorkspaceStatus& status,
                                uint64_t now_ns);
+  absl::Status store_session(const std::string& node, const v1::AgentSession& session);
   absl::Status end_others(const std::string& node, const v1::WorkspaceInventory& inventory,
                           uint64_t now_ns);
   absl::Status store_result(const std::string& node, const v1::CommandResult& result,
@@ -45,8 +49,8 @@ class Commit {
   struct Statements {
     Statement stream, set_stream, gap_at, remove_gap, add_gap, count_gaps;
     Statement known_alert, add_alert, repeat_alert;
-    Statement set_workspace, present, forget_gone, set_coverage, set_sight, add_result,
-        close_command, seen;
+    Statement set_workspace, present, forget_gone, set_coverage, set_sight, set_rules, set_session,
+        forget_sessions, add_result, close_command, seen;
   };
   std::unique_ptr<Statements> sql_;
 };

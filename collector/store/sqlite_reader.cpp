@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "collector/store/sqlite.h"
 #include "common/alert_json.h"
@@ -48,8 +49,11 @@ class Reader final : public StoreReader {
                                                 size_t size) override;
   absl::StatusOr<v1::Alert> alert(const std::string& id) override;
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
+  absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
+                                                                   size_t limit) override;
   absl::StatusOr<std::vector<v1::Node>> nodes() override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
+  absl::StatusOr<RuleBundle> rules() override;
 
  private:
   absl::StatusOr<Statement> select_alerts(const char* columns, const AlertQuery& query,
@@ -70,12 +74,14 @@ absl::StatusOr<Statement> Reader::select_alerts(const char* columns, const Alert
       "SELECT {} FROM alerts WHERE (time_ns, row) > (?, ?) AND time_ns >= ? AND row <= ?", columns);
   if (!query.workspace.empty()) sql += " AND (workspace_id = ? OR workspace_name = ?)";
   if (!query.rule.empty()) sql += " AND rule = ?";
+  if (!query.incident.empty()) sql += " AND incident >= ? AND incident < ?";
   sql += tail;
   auto statement = db_.prepare(sql);
   if (!statement.ok()) return statement;
   statement->bind(cursor.time_ns).bind(cursor.row).bind(query.since_ns).bind(query.up_to_row);
   if (!query.workspace.empty()) statement->bind(query.workspace).bind(query.workspace);
   if (!query.rule.empty()) statement->bind(query.rule);
+  if (!query.incident.empty()) statement->bind(query.incident).bind(after_prefix(query.incident));
   statement->bind(number);
   return statement;
 }
@@ -194,6 +200,42 @@ absl::StatusOr<std::vector<v1::NodeWorkspace>> Reader::workspaces(const std::str
   return found;
 }
 
+absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const std::string& session,
+                                                                         size_t limit) {
+  auto select = db_.prepare(
+      session.empty()
+          ? "SELECT node, session FROM agent_sessions ORDER BY last_ns DESC LIMIT ?"
+          : "SELECT node, session FROM agent_sessions WHERE id >= ? AND id < ? ORDER BY last_ns "
+            "DESC");
+  if (!select.ok()) return select.status();
+  if (session.empty())
+    select->bind(uint64_t{limit});
+  else
+    select->bind(session).bind(after_prefix(session));
+  std::vector<v1::NodeAgentSession> found;
+  while (true) {
+    const auto row = select->step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    v1::NodeAgentSession& next = found.emplace_back();
+    next.set_node(select->text(0));
+    absl::Status status = parse(*next.mutable_session(), *select, 1, "agent session");
+    if (!status.ok()) return status;
+  }
+  std::ranges::reverse(found);
+  if (session.empty() || found.empty()) return found;
+  const auto is_exact = [&](const v1::NodeAgentSession& one) {
+    return one.session().id() == session;
+  };
+  if (std::ranges::any_of(found, is_exact)) std::erase_if(found, std::not_fn(is_exact));
+  for (const v1::NodeAgentSession& one : found)
+    if (one.session().id() != found.front().session().id())
+      return absl::InvalidArgumentError(
+          fmt::format("session \"{}\" is ambiguous: {} and {} begin with it", session,
+                      found.front().session().id(), one.session().id()));
+  return found;
+}
+
 absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
   auto stream = db_.prepare("SELECT last_sequence FROM streams WHERE node = ? AND epoch = ?");
   if (!stream.ok()) return stream.status();
@@ -223,7 +265,7 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
 
 absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
   auto select = db_.prepare(
-      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight FROM nodes "
+      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight, rules FROM nodes "
       "ORDER BY node");
   if (!select.ok()) return select.status();
   std::vector<v1::Node> nodes;
@@ -239,6 +281,8 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
     absl::Status status = parse(*node.mutable_coverage(), *select, 5, "coverage");
     if (status.ok() && !select->bytes(6).empty())
       status = parse(*node.mutable_sight(), *select, 6, "sight");
+    if (status.ok() && !select->bytes(7).empty())
+      status = parse(*node.mutable_rules(), *select, 7, "state of rules");
     if (status.ok()) status = add_gaps(node, select->text(3));
     if (!status.ok()) return status;
   }
@@ -266,6 +310,19 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
     entry.set_previous_hash(std::string(select->bytes(7)));
     entry.set_hash(std::string(select->bytes(8)));
   }
+}
+
+absl::StatusOr<RuleBundle> Reader::rules() {
+  auto select = db_.prepare("SELECT info, bundle FROM rules");
+  if (!select.ok()) return select.status();
+  const auto row = select->step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::NotFoundError("no bundle of rules was pushed");
+  RuleBundle bundle;
+  if (absl::Status status = parse(bundle.info, *select, 0, "bundle of rules"); !status.ok())
+    return status;
+  bundle.bytes = select->bytes(1);
+  return bundle;
 }
 
 }  // namespace

@@ -62,7 +62,24 @@ CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit
 CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 )",
-    "ALTER TABLE nodes ADD COLUMN sight BLOB"};
+    "ALTER TABLE nodes ADD COLUMN sight BLOB",
+    R"(
+ALTER TABLE nodes ADD COLUMN rules BLOB;
+CREATE TABLE rules (only INTEGER PRIMARY KEY CHECK (only = 1), info BLOB NOT NULL,
+  bundle BLOB NOT NULL);
+)",
+    R"(
+ALTER TABLE alerts ADD COLUMN incident TEXT NOT NULL DEFAULT '';
+CREATE INDEX alerts_by_incident ON alerts (incident, time_ns, row);
+)",
+    R"(
+CREATE TABLE agent_sessions (
+  node TEXT NOT NULL, id TEXT NOT NULL, part INTEGER NOT NULL, last_ns INTEGER NOT NULL,
+  session BLOB NOT NULL, PRIMARY KEY (node, id, part)
+) WITHOUT ROWID;
+CREATE INDEX agent_sessions_by_id ON agent_sessions (id);
+CREATE INDEX agent_sessions_by_time ON agent_sessions (node, last_ns);
+)"};
 
 }  // namespace
 

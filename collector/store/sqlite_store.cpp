@@ -189,6 +189,12 @@ absl::StatusOr<std::vector<OpenCommand>> SqliteStore::open_commands() {
   }
 }
 
+absl::Status SqliteStore::set_rules(const RuleBundle& bundle) {
+  auto set = db_.prepare("INSERT OR REPLACE INTO rules VALUES (1, ?, ?)");
+  if (!set.ok()) return set.status();
+  return set->bind_bytes(bundle.info.SerializeAsString()).bind_bytes(bundle.bytes).run();
+}
+
 absl::StatusOr<std::unique_ptr<StoreReader>> SqliteStore::reader() const {
   return sqlite::open_reader(file_);
 }

@@ -26,6 +26,7 @@ class SqliteStore final : public Store {
   absl::Status add_command(const std::string& node, const v1::Command& command) override;
   absl::Status close_command(const std::string& id, CommandState state) override;
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override;
+  absl::Status set_rules(const RuleBundle& bundle) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 
  private:

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "picket/v1/agent.pb.h"
 #include "picket/v1/operator.pb.h"
+#include "picket/v1/rules.pb.h"
 
 namespace picket {
 
@@ -59,10 +60,17 @@ struct OpenCommand {
   v1::Command command;
 };
 
+// The rules that the nodes shall have.
+struct RuleBundle {
+  v1::RuleBundleInfo info;
+  std::string bytes;  // a serialized v1::RuleBundle
+};
+
 struct AlertQuery {
   uint64_t since_ns = 0;
   std::string workspace = {};      // id, unambiguous id prefix, or name; empty: all
   std::string rule = {};           // empty: all
+  std::string incident = {};       // id, or the beginning of it; empty: all
   uint64_t limit = 0;              // the newest so many; 0: all
   uint64_t up_to_row = INT64_MAX;  // what was stored later is left out
 };
@@ -93,10 +101,16 @@ struct StoreReader {
   // Empty `workspace`: all.
   virtual absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(
       const std::string& workspace) = 0;
+  // By id or unambiguous prefix, with all its parts; empty: the newest `limit`. The newest last.
+  // InvalidArgument: the prefix is of more than one.
+  virtual absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(
+      const std::string& session, size_t limit) = 0;
   virtual absl::StatusOr<std::vector<v1::Node>> nodes() = 0;
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
+  // NotFound: none was set.
+  virtual absl::StatusOr<RuleBundle> rules() = 0;
 };
 
 struct Store {
@@ -114,6 +128,9 @@ struct Store {
   virtual absl::Status add_command(const std::string& node, const v1::Command& command) = 0;
   virtual absl::Status close_command(const std::string& id, CommandState state) = 0;
   virtual absl::StatusOr<std::vector<OpenCommand>> open_commands() = 0;
+
+  // In place of the one before.
+  virtual absl::Status set_rules(const RuleBundle& bundle) = 0;
 
   // From any thread.
   virtual absl::StatusOr<std::unique_ptr<StoreReader>> reader() const = 0;

@@ -12,29 +12,52 @@ const std::string kRules =
         "evt.type in (open, openat, openat2) and evt.is_open_read = true and fd.name = /etc/passwd "
         "and proc.name = rings") +
     rule("test.table", "evt.type = openat and fd.name = /etc/passwd and fd.num = 0") +
+    rule("test.silent", "evt.type = openat and fd.name = /etc/group and proc.name = rings") +
     rule("test.connect", "evt.type = connect and fd.sport = 4555 and proc.name = rings") +
+    rule("test.datagram", "evt.type = sendto and fd.sport = 4556 and proc.name = rings") +
+    rule("test.netlink", "evt.type = socket and evt.arg.domain = AF_NETLINK") +
+    rule("test.unix", "evt.type = connect and fd.type = unix and fd.name endswith by-ring.sock") +
+    rule("test.accept", "evt.type in (accept, accept4) and fd.name endswith by-ring.sock") +
+    rule("test.bind", "evt.type = bind and fd.name endswith by-ring.sock") +
+    rule("test.listen", "evt.type = listen and fd.name endswith by-ring.sock") +
     rule("test.make", "evt.type = mkdirat and fs.path.name endswith /made-by-ring") +
     rule("test.remove", "evt.type = unlinkat and fs.path.name endswith /made-by-ring") +
     rule("test.ring_open", "evt.type = openat and evt.io_uring = true and proc.name = rings") +
     rule("test.ring_connect", "evt.type = connect and evt.io_uring = true and proc.name = rings");
 
-class EV5 : public AcceptanceTest {};
+class EV5 : public AcceptanceTest {
+ protected:
+  void run_rings() {
+    deploy({.rules = kRules});
+    ASSERT_FALSE(HasFatalFailure());
+    container_ = make_container({.id = "ev5-box"});
+    ASSERT_TRUE(container_);
+    const auto ran = container_->run({"rings", "4555"});
+    ASSERT_TRUE(ran.ok()) << ran.status();
+    ASSERT_EQ(ran->exit_code, 0) << ran->out;
+    alerts_ = distinct(alerts_so_far(*container_));
+  }
+  void expect_one(const char* name) {
+    ASSERT_EQ(by_rule(alerts_, name).size(), 1u) << name << Alert(alerts_).dump(1);
+    expect_identity(by_rule(alerts_, name).front(), *container_);
+  }
+
+  std::unique_ptr<Container> container_;
+  std::vector<Alert> alerts_;
+};
 
 TEST_F(EV5, OperationsOfARingAreJudgedLikeTheirCalls) {
-  deploy({.rules = kRules});
-  ASSERT_FALSE(HasFatalFailure());
-  auto container = make_container({.id = "ev5-box"});
-  ASSERT_TRUE(container);
-  const auto ran = container->run({"rings", "4555"});
-  ASSERT_TRUE(ran.ok()) << ran.status();
-  ASSERT_EQ(ran->exit_code, 0) << ran->out;
-  const auto alerts = distinct(alerts_so_far(*container));
-  for (const char* name : {"test.open", "test.table", "test.connect", "test.make", "test.remove",
-                           "test.ring_open", "test.ring_connect", "io_uring_setup"}) {
-    ASSERT_EQ(by_rule(alerts, name).size(), 1u) << name << Alert(alerts).dump(1);
-    expect_identity(by_rule(alerts, name).front(), *container);
-  }
-  EXPECT_EQ(by_rule(alerts, "io_uring_setup").front()["priority"], "INFORMATIONAL");
+  ASSERT_NO_FATAL_FAILURE(run_rings());
+  for (const char* name : {"test.open", "test.table", "test.silent", "test.connect",
+                           "test.datagram", "test.netlink", "test.unix", "test.accept", "test.make",
+                           "test.remove", "test.ring_open", "test.ring_connect", "io_uring_setup"})
+    ASSERT_NO_FATAL_FAILURE(expect_one(name));
+  EXPECT_EQ(by_rule(alerts_, "io_uring_setup").front()["priority"], "INFORMATIONAL");
+}
+
+TEST_F(EV5, ARingBindsAndListens) {
+  ASSERT_NO_FATAL_FAILURE(run_rings());
+  for (const char* name : {"test.bind", "test.listen"}) ASSERT_NO_FATAL_FAILURE(expect_one(name));
 }
 
 }  // namespace

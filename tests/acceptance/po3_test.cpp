@@ -1,8 +1,8 @@
 // PO3: rules that change are taken by themselves: no event is lost, what the agent knows of
 // processes stays, an open sequence goes on; the loader prints shadowed, unreachable, contradictory
 // and unenforceable rules. A broken set is refused with file, line and column, and the last good
-// one stays, also over a restart.
-#include "tests/acceptance/acceptance_test.h"
+// one stays, also over a restart. A set that the collector hands on is taken in the same way.
+#include "tests/acceptance/signed_rules.h"
 
 namespace picket::test {
 namespace {
@@ -24,7 +24,7 @@ const std::string kEach =
     rule("test.each", "evt.type in (execve, execveat) and proc.args startswith load-");
 const std::string kFirst = kSequence + kEach;
 
-class PO3 : public AcceptanceTest {
+class PO3 : public SignedRulesTest {
  protected:
   std::string file() { return sandbox().path("rules/test.yaml"); }
   std::string log() { return read_file(deployment().agent_log()).value_or(""); }
@@ -122,6 +122,31 @@ TEST_F(PO3, ABrokenSetIsRefusedAlsoOverARestart) {
     EXPECT_TRUE(container->run({"true", "added"}).ok());
     return !by_rule(alerts_so_far(*container), "test.added").empty();
   }));
+}
+
+TEST_F(PO3, ASetFromTheCollectorLosesNothingEither) {
+  deploy_signed(kFirst + kMarkRule);
+  if (HasFatalFailure()) return;
+  auto container = make_container();
+  ASSERT_TRUE(container);
+  constexpr int kProcesses = 1000;
+  auto script = container->launch(
+      {"sh", "-c",
+       fmt::format("/bin/true begin; load /tmp/load {} 1000; /bin/true end", kProcesses)});
+  ASSERT_TRUE(script.ok()) << script.status();
+  ASSERT_TRUE(until(
+      [&] { return read_file(container->written("/tmp/load/times")).value_or("").size() > 160; }));
+  make("fleet", kFirst + kMarkRule +
+                    rule("test.added", "evt.type in (execve, execveat) and proc.args = added"));
+  sign("fleet", 2);
+  push("fleet");
+  expect_status("in force");
+  ASSERT_TRUE(container->wait_for(*script).ok());
+  ASSERT_EQ(container->run({"true", "added"})->exit_code, 0);
+  const auto alerts = distinct(alerts_so_far(*container));
+  EXPECT_EQ(by_rule(alerts, "test.added").size(), 1u);
+  EXPECT_EQ(by_rule(alerts, "test.each").size(), static_cast<size_t>(kProcesses));
+  EXPECT_EQ(by_rule(alerts, "test.sequence").size(), 1u) << "it was open meanwhile";
 }
 
 }  // namespace

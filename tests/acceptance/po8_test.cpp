@@ -1,6 +1,7 @@
 // PO8: an agent with a key takes signed rules only: an unsigned or altered folder is refused, and
-// the last good rules stay, also over a restart.
-#include "tests/acceptance/acceptance_test.h"
+// the last good rules stay, also over a restart. The same holds for bundles from the collector,
+// which is not trusted with rules: neither to make them nor to bring back old ones.
+#include "tests/acceptance/signed_rules.h"
 
 namespace picket::test {
 namespace {
@@ -9,25 +10,16 @@ const std::string kGood =
     rule("test.good", "evt.type in (execve, execveat) and proc.args = asked") + kMarkRule;
 const std::string kAltered =
     rule("test.good", "evt.type in (execve, execveat) and proc.args = never") + kMarkRule;
+const std::string kFleet =
+    rule("test.fleet", "evt.type in (execve, execveat) and proc.args = asked") + kMarkRule;
 
-class PO8 : public AcceptanceTest {
+class PO8 : public SignedRulesTest {
  protected:
-  std::string path(const std::string& name) { return sandbox().path(name); }
-  void picketctl(const std::string& command, const std::string& folder, int exit_code) {
-    auto done = deployment().picketctl({"rules", command, path(folder), "--key",
-                                        path(command == "sign" ? "rules.key" : "rules.pub")});
-    ASSERT_TRUE(done.ok()) << done.status();
-    EXPECT_EQ(done->exit_code, exit_code) << done->out << done->err;
-  }
   // Whole: the folder is exchanged.
   void exchange(const std::string& folder) {
     std::filesystem::rename(path("rules"), path("rules.old"));
     std::filesystem::rename(path(folder), path("rules"));
     std::filesystem::remove_all(path("rules.old"));
-  }
-  void make(const std::string& folder, const std::string& rules) {
-    std::filesystem::create_directory(path(folder));
-    ASSERT_TRUE(write_file(path(folder + "/test.yaml"), rules).ok());
   }
   void expect_refused(const std::string& why) {
     auto refused = deployment().alerts().wait_for("the refusal: " + why, [&](const Alert& alert) {
@@ -40,42 +32,32 @@ class PO8 : public AcceptanceTest {
     ASSERT_TRUE(container.run({"true", "asked"}).ok());
     EXPECT_EQ(distinct(by_rule(alerts_so_far(container), "test.good")).size(), ++good_);
   }
+  void verify(const std::string& folder, int exit_code) {
+    picketctl({"rules", "verify", path(folder), "--key", path("rules.pub")}, exit_code);
+  }
   size_t good_ = 0;
 };
 
 TEST_F(PO8, UnsignedOrAlteredRulesAreRefused) {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"genpkey", "-algorithm", "ed25519", "-out", path("rules.key")},
-        {"pkey", "-in", path("rules.key"), "-pubout", "-out", path("rules.pub")}}) {
-    std::vector<std::string> argv = {"openssl"};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    auto made = run_program({.argv = argv});
-    ASSERT_TRUE(made.ok() && made->exit_code == 0);
-  }
-  auto started = Deployment::with_collector(
-      sandbox(),
-      {.rules = kGood, .shipped_rules = false, .agent_settings = "rules_key: rules.pub\n"});
-  ASSERT_TRUE(started.ok()) << started.status();
-  deployment_ = *std::move(started);
-  picketctl("sign", "rules", 0);
-  picketctl("verify", "rules", 0);
-  ASSERT_TRUE(deployment().start_agent().ok());
+  deploy_signed(kGood);
+  if (HasFatalFailure()) return;
+  verify("rules", 0);
   auto container = make_container();
   ASSERT_TRUE(container);
   expect_good_rules(*container);
 
   // Altered behind the signature.
   make("altered", kGood);
-  picketctl("sign", "altered", 0);
+  sign("altered", 2);
   ASSERT_TRUE(write_file(path("altered/test.yaml"), kAltered).ok());
-  picketctl("verify", "altered", 3);
+  verify("altered", 3);
   exchange("altered");
   expect_refused("test.yaml was altered");
   expect_good_rules(*container);
 
   // A file more than was signed.
   make("added", kGood);
-  picketctl("sign", "added", 0);
+  sign("added", 3);
   ASSERT_TRUE(write_file(path("added/more.yaml"), rule("test.more", "evt.type = connect")).ok());
   exchange("added");
   expect_refused("more.yaml was added");
@@ -93,11 +75,63 @@ TEST_F(PO8, UnsignedOrAlteredRulesAreRefused) {
       {.argv = {"openssl", "genpkey", "-algorithm", "ed25519", "-out", path("rules.key")}});
   ASSERT_TRUE(other.ok() && other->exit_code == 0);
   make("foreign", kAltered);
-  picketctl("sign", "foreign", 0);
-  picketctl("verify", "foreign", 3);
+  sign("foreign", 4);
+  verify("foreign", 3);
   exchange("foreign");
   expect_refused("was not made with the configured key");
   expect_good_rules(*container);
+}
+
+TEST_F(PO8, TheCollectorsBundlesAreJudgedByTheAgent) {
+  deploy_signed(kGood);
+  if (HasFatalFailure()) return;
+  auto container = make_container();
+  ASSERT_TRUE(container);
+  expect_good_rules(*container);
+  expect_status("own rules");
+  const auto fleet_alerts = [&] {
+    EXPECT_TRUE(container->run({"true", "asked"}).ok());
+    return distinct(by_rule(alerts_so_far(*container), "test.fleet")).size();
+  };
+
+  // One that the key signed is in force, also after both began anew.
+  make("fleet", kFleet);
+  sign("fleet", 10);
+  push("fleet");
+  expect_status("in force");
+  EXPECT_EQ(fleet_alerts(), 1U);
+  ASSERT_TRUE(deployment().stop_agent().ok());
+  ASSERT_TRUE(deployment().stop_collector().ok());
+  ASSERT_TRUE(deployment().start_collector().ok());
+  ASSERT_TRUE(deployment().start_agent().ok());
+  expect_status("in force");
+  EXPECT_EQ(fleet_alerts(), 2U);
+
+  // A collector that somebody else took over, which knows nothing of serial 10, replays an old one.
+  ASSERT_TRUE(deployment().stop_collector().ok());
+  for (const char* side : {"", "-wal", "-shm"})
+    std::filesystem::remove(deployment().database() + side);
+  ASSERT_TRUE(deployment().start_collector().ok());
+  make("old", kGood);
+  sign("old", 9);
+  push("old");
+  expect_status("refused", "serial 9 is older than 10, which is in force");
+  EXPECT_EQ(fleet_alerts(), 1U) << "of the new collector";
+
+  // Its own key is of no use to it.
+  std::filesystem::rename(path("rules.pub"), path("configured.pub"));
+  make_key();
+  std::filesystem::rename(path("configured.pub"), path("rules.pub"));
+  make("foreign", kAltered);
+  sign("foreign", 11);
+  push("foreign");
+  expect_status("refused", "was not made with the configured key");
+  expect_refused("was not made with the configured key");
+  EXPECT_EQ(fleet_alerts(), 2U);
+
+  // What is altered behind its signature does not even leave.
+  ASSERT_TRUE(write_file(path("foreign/test.yaml"), kGood).ok());
+  EXPECT_THAT(push("foreign", 3), ::testing::HasSubstr("test.yaml was altered"));
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ RefusalCounts& refused_peers() {
 const DevPki& pki() {
   static const auto* const made = [] {
     auto* pki = new DevPki;
-    for (const char* who :
-         {"collector collector", "node n1", "node n2", "operator admin ada",
-          "operator responder rob", "operator viewer vic", "operator admin old --days -1"}) {
+    for (const char* who : {"collector collector", "node n1", "node n2", "operator admin ada",
+                            "operator responder rob", "operator viewer vic", "operator author ann",
+                            "operator admin old --days -1"}) {
       pki->issue(who);
     }
     pki->issue_with_names("dns-admin", "DNS:spiffe://picket/operator/admin/evil");

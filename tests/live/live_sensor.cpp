@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/sensor/recording.h"
+#include "common/clock.h"
 #include "tests/support/patience.h"
 
 namespace picket::live {
@@ -123,6 +126,22 @@ void LiveSensorTest::SetUp() {
 
 void LiveSensorTest::TearDown() {
   EXPECT_EQ(log_.refused(), 0u) << "the kernel sent records that do not parse";
+  if (const char* folder = std::getenv("PICKET_RECORD_TO")) keep_records(folder);
+}
+
+void LiveSensorTest::keep_records(const std::string& folder) const {
+  const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
+  const std::string file =
+      fmt::format("{}/{}.{}.pkr", folder, test->test_suite_name(), test->name());
+  utsname kernel{};
+  uname(&kernel);
+  const SystemClock clock;
+  auto recording =
+      RecordingWriter::create(file, {clock.wall_ns() - clock.boot_ns(), kernel.release});
+  ASSERT_TRUE(recording.ok()) << recording.status();
+  for (const auto& record : log_.all()) (*recording)->on_record(record);
+  const absl::Status closed = (*recording)->close();
+  EXPECT_TRUE(closed.ok()) << closed;
 }
 
 CgroupTree LiveSensorTest::tree() const {

@@ -1,5 +1,6 @@
-// Root file systems for containers of tests: "busybox" (a second) and "tools" (interpreters,
-// minutes, once per machine). Made by packaging/dev/image, which locks and caches; any thread.
+// Root file systems for containers of tests: "busybox" (a second), "tools" (interpreters) and
+// "developer" (compilers, debuggers, package managers, a database); the last two take
+// minutes, once per machine. Made by packaging/dev/image, which locks and caches; any thread.
 // Errors: the script's own words.
 #pragma once
 

@@ -32,11 +32,12 @@ struct BundleTest : testing::Test {
     EVP_PKEY_free(key);
   }
   std::string sign(const std::string& key) const {
-    return sign_rules("rules", files, *BundleKey::read_private(folder / (key + ".key"))).value();
+    return sign_rules("rules", files, 7, *BundleKey::read_private(folder / (key + ".key"))).value();
   }
   std::string problem(const std::vector<RuleFile>& read, std::string_view signature) const {
     return std::string(
         verify_rules("rules", read, signature, *BundleKey::read_public(folder / "a.pub"))
+            .status()
             .message());
   }
   std::filesystem::path folder;
@@ -46,8 +47,10 @@ struct BundleTest : testing::Test {
 TEST_F(BundleTest, WhatIsSignedVerifiesWhereverItLies) {
   EXPECT_EQ(problem(files, sign("a")), "");
   const std::vector<RuleFile> moved = {{"/etc/x/lists/b.yaml", "two"}, {"/etc/x/a.yaml", "one"}};
-  EXPECT_TRUE(
-      verify_rules("/etc/x", moved, sign("a"), *BundleKey::read_public(folder / "a.pub")).ok());
+  const auto serial =
+      verify_rules("/etc/x", moved, sign("a"), *BundleKey::read_public(folder / "a.pub"));
+  ASSERT_TRUE(serial.ok()) << serial.status();
+  EXPECT_EQ(*serial, 7U);
 }
 
 TEST_F(BundleTest, NothingElseDoes) {
@@ -62,7 +65,12 @@ TEST_F(BundleTest, NothingElseDoes) {
   std::string list = sign("a");
   list[list.find("a.yaml")] = 'x';
   EXPECT_THAT(problem(files, list), HasSubstr("not made with the configured key"));
-  for (const char* text : {"", "signature ", "picket-rules 1\n", "picket-rules 1\nsignature !\n"})
+  list = sign("a");
+  list.replace(list.find("serial 7"), 8, "serial 8");
+  EXPECT_THAT(problem(files, list), HasSubstr("not made with the configured key"));
+  for (const char* text :
+       {"", "signature ", "picket-rules 2\n", "picket-rules 2\nserial 7",
+        "picket-rules 2\nserial x\nsignature !\n", "picket-rules 1\nsignature !\n"})
     EXPECT_NE(problem(files, text), "") << text;
 }
 

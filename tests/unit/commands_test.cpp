@@ -39,6 +39,7 @@ class WithoutCommands final : public Store {
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override {
     return store_->open_commands();
   }
+  absl::Status set_rules(const RuleBundle& bundle) override { return store_->set_rules(bundle); }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override { return store_->reader(); }
 
  private:

@@ -22,6 +22,7 @@ struct Seen {
   ProcessKey key;
   std::string cmdline, workspace, image;
   bool exited, resolved;
+  std::string target = {}, peer = {};
 };
 
 class EnricherTest : public ::testing::Test, public ObservationSink {
@@ -34,6 +35,8 @@ class EnricherTest : public ::testing::Test, public ObservationSink {
     EXPECT_FALSE(workspace.image.empty());
     seen_.push_back({observation.event.type(), process.key, process.cmdline(), workspace.name,
                      workspace.image, process.exited, workspace.resolved});
+    if (observation.target != nullptr) seen_.back().target = observation.target->exe;
+    if (observation.peer != nullptr) seen_.back().peer = observation.peer->name;
   }
 
   EnricherOptions options() {
@@ -323,6 +326,32 @@ TEST(Enricher, KeepsEveryRecordInOrderWhateverWhenIdentitiesCome) {
     EXPECT_EQ(sink.times, expected);
     EXPECT_EQ(enricher.stats().observations, 600u);
   }
+}
+
+Bytes trace(const At& at, const At& of) {
+  RecordBuilder builder = test::record(PK_SYSTEM, at);
+  builder.header().call = PK_CALL_ptrace;
+  test::set(builder, "target_pid", std::to_string(of.key.pid));
+  test::set(builder, "target_start_ns", std::to_string(of.key.start_ns));
+  test::set(builder, "target_cgroup_id", std::to_string(of.workspace));
+  return builder.bytes();
+}
+
+TEST_F(EnricherTest, ACallAboutAProcessComesWithItAndWithItsWorkspace) {
+  const At tracer{.time_ns = 300, .key = shell_}, own{.time_ns = 200, .key = {11, 150}};
+  const At other{.time_ns = 210, .key = {12, 160}, .workspace = 8};
+  give(test::exec(own, {1, 1}, "/bin/own"));
+  give(test::exec(other, {1, 1}, "/bin/other"));
+  identify(7, "one"), identify(8, "two");
+  give(trace(tracer, own));
+  EXPECT_EQ(seen_.back().target, "/bin/own");
+  EXPECT_EQ(seen_.back().peer, "");
+  give(trace(tracer, other));
+  EXPECT_EQ(seen_.back().target, "/bin/other");
+  EXPECT_EQ(seen_.back().peer, "two");
+  give(trace(tracer, {.key = {13, 170}, .workspace = 0}));  // of the node: unknown
+  EXPECT_EQ(seen_.back().target, "");
+  EXPECT_EQ(seen_.back().peer, "");
 }
 
 }  // namespace

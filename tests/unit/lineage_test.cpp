@@ -27,6 +27,10 @@ std::shared_ptr<const Origins> origins() {
                  .origin = Origin::package_manager,
                  .scripts = {"*/npm-cli.js"},
                  .modules = {"pip"}});
+  all.back().packages.push_back(
+      *PackageMark::compile({.folder = ".*/node_modules/((?:@[^/]+/)?[^/]+)"}));
+  all.back().packages.push_back(
+      *PackageMark::compile({.command = "install|ci", .program = ".*/sh"}));
   all.push_back({.name = "helper",
                  .origin = Origin::ai_agent,
                  .programs = {"*/bin/helper"},
@@ -71,6 +75,7 @@ class LineageOrigin : public ::testing::Test {
   struct Run {
     std::string exe;
     std::vector<std::string> argv = {"program"};
+    std::string cwd = "/home/dev";
     bool terminal = false;
     uint32_t flags = 0;
     pk_type type = PK_EXEC;
@@ -80,7 +85,7 @@ class LineageOrigin : public ::testing::Test {
         test::record(run.type, {.time_ns = ++time_ns_ * kSecond, .key = key, .flags = run.flags});
     test::set_parent(builder, parent);
     test::set(builder, "exe", run.exe);
-    test::set(builder, "cwd", "/home/dev");
+    test::set(builder, "cwd", run.cwd);
     EXPECT_TRUE(builder.set_list("argv", run.argv).ok());
     if (run.terminal) {
       test::set(builder, "tty", "true");
@@ -313,6 +318,44 @@ TEST_F(LineageOrigin, ToolsChildrenAreNotAsked) {
   fork(a_, init_);
   kernel_.environments[a_] = std::string("HELPER=1\0", 9);
   EXPECT_TRUE(run(a_, init_, {.exe = "/usr/bin/git"}).driver.agent.empty());
+}
+
+using LineagePackage = LineageOrigin;
+
+TEST_F(LineagePackage, WhatAManagerStartsInAPackagesFolderIsItsToTheLastDescendant) {
+  run(a_, outside_,
+      {.exe = "/usr/bin/node", .argv = {"node", "/x/npm-cli.js", "run"}, .cwd = "/src/app"});
+  EXPECT_EQ(get(a_).package, nullptr);
+  run(b_, a_, {.exe = "/bin/sh", .cwd = "/src/app/node_modules/@scope/pad"});
+  fork(c_, b_);
+  run(c_, b_, {.exe = "/usr/bin/make", .cwd = "/"});
+  fork(d_, c_);
+  const PackagePtr package = get(d_).package;
+  ASSERT_NE(package, nullptr);
+  EXPECT_EQ(package->manager, "npm");
+  EXPECT_EQ(package->name, "@scope/pad");
+  EXPECT_EQ(package->project, "/src/app");
+  EXPECT_EQ(package->folder, "/src/app/node_modules/@scope/pad");
+  EXPECT_EQ(package->script, b_);
+}
+
+TEST_F(LineagePackage, AShellOfAnInstallIsTheFoldersAndOfAnotherCommandNobodys) {
+  run(a_, outside_, {.exe = "/usr/bin/node", .argv = {"node", "/x/npm-cli.js", "ci"}});
+  run(b_, a_, {.exe = "/bin/sh", .cwd = "/src/app"});
+  ASSERT_NE(get(b_).package, nullptr);
+  EXPECT_EQ(get(b_).package->name, "app");
+  run(c_, a_, {.exe = "/usr/bin/git", .cwd = "/src/app"});
+  EXPECT_EQ(get(c_).package, nullptr);
+}
+
+TEST_F(LineagePackage, ThatFolderAloneAndTheManagerItselfAreNone) {
+  run(a_, outside_, {.exe = "/bin/bash", .cwd = "/src/app/node_modules/pad"});
+  run(b_, a_, {.exe = "/bin/sh", .cwd = "/src/app/node_modules/pad"});
+  run(c_, b_,
+      {.exe = "/usr/bin/node",
+       .argv = {"node", "/x/npm-cli.js"},
+       .cwd = "/src/app/node_modules/x"});
+  for (const ProcessKey key : {a_, b_, c_}) EXPECT_EQ(get(key).package, nullptr);
 }
 
 }  // namespace

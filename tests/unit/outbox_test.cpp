@@ -132,5 +132,14 @@ TEST(Outbox, RefusesEverythingOnceClosed) {
   EXPECT_THAT(ids(outbox.take(milliseconds(0), 10)), ElementsAre("a"));
 }
 
+TEST(Outbox, OnlyTheNewestBundleOfRulesWaits) {
+  Outbox outbox(1);
+  for (const char* id : {"a", "b"}) outbox.report(OfferedRules{id, "bytes"});
+  outbox.report(StreamWritten{});
+  const Outbox::Taken taken = outbox.take(std::chrono::milliseconds(0), 0);
+  ASSERT_EQ(taken.reports.size(), 2U);
+  EXPECT_EQ(std::get<OfferedRules>(taken.reports[0]).bundle_id, "b");
+}
+
 }  // namespace
 }  // namespace picket

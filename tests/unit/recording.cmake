@@ -1,1 +1,1 @@
-picket_test(recording_test SOURCES recording_test.cpp LINK picket_recording picket_enrich)
+picket_test(recording_test SOURCES recording_test.cpp recorded_lineage_test.cpp LINK picket_recording picket_enrich)

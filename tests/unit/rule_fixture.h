@@ -90,7 +90,7 @@ class Scene {
     const auto event = Event::parse(bytes);
     if (!event.has_value()) throw std::invalid_argument("the record does not parse");
     CollectingSink sink;
-    detector.on_event({*event, process, workspace}, sink);
+    detector.on_event({*event, process, workspace, {}, nullptr, target}, sink);
     return std::move(sink.findings);
   }
 
@@ -105,6 +105,7 @@ class Scene {
   }
 
   Process init, parent, process;
+  const Process* target = nullptr;  // of a call that is about one
   Workspace workspace;
   RecordBuilder record;
 };

@@ -41,6 +41,15 @@ TEST(LineageDefinitions, MistakesAreToldWithTheirPlace) {
   EXPECT_THAT(load_report("- lineage: x\n  origin: human\n  environment: [ME]\n").error_text(),
               HasSubstr("AI agents only"));
   EXPECT_TRUE(load_report("- lineage: x\n  origin: build\n").errors.empty());
+  const std::string packages = "- lineage: x\n  origin: package_manager\n  packages:\n";
+  EXPECT_TRUE(load_report(packages + "    - folder: '.*/m/(.+)'\n").errors.empty());
+  EXPECT_THAT(load_report(packages + "    - folder: '.*/m/(.+'\n").error_text(),
+              HasSubstr("test.yaml:4:15: '.*/m/(.+' is no regular expression"));
+  EXPECT_THAT(load_report(packages + "    - command: install\n").error_text(),
+              HasSubstr("test.yaml:4:7: takes all that it starts"));
+  EXPECT_THAT(load_report(packages + "    - name: x\n").error_text(), HasSubstr("name"));
+  EXPECT_THAT(load_report("- lineage: x\n  origin: ide\n  packages: [{folder: x}]\n").error_text(),
+              HasSubstr("package managers and build tools only"));
 }
 
 TEST(LineageDefinitions, ShippedOnesKnowWhatTheyAreFor) {

@@ -48,6 +48,7 @@ class Stage {
     scene.process.session = session;
     scene.process.key = {++pid_, 9};
     scene.process.comm = std::move(name);
+    scene.workspace.owner = owner;
     scene.workspace.cgroup_id = scene.init.workspace_cgroup = scene.parent.workspace_cgroup =
         scene.process.workspace_cgroup = cgroup;
     scene.record.header().time_ns = static_cast<uint64_t>(seconds * kSecond);
@@ -64,6 +65,7 @@ class Stage {
   RuleDetector detector;
   std::vector<Finding> found;
   uint32_t session = 0;
+  std::string owner;
 
  private:
   uint32_t pid_ = 1000;
@@ -251,6 +253,65 @@ TEST(Sequence, ANewBurstIsToldAnew) {
   EXPECT_EQ(stage.found[1].steps.size(), 2u);
 }
 
+TEST(Sequence, AStepAddsUpTheValuesOfAField) {
+  Stage stage(scan("        sum: fd.rport\n        reach: 1KiB\n"));
+  const auto contact = [&](double at) { stage.event(at, "x", 1, 77, "10.0.0.1"); };  // port 443
+  contact(100), contact(110);
+  EXPECT_THAT(stage.found, IsEmpty());
+  contact(120);
+  ASSERT_EQ(stage.found.size(), 1u);
+  EXPECT_EQ(stage.found[0].output, "1329 hosts, the last one 10.0.0.1");
+  EXPECT_EQ(stage.found[0].first_ns, 100 * kSecond);
+  EXPECT_EQ(stage.found[0].steps.size(), 3u);
+  EXPECT_EQ(stage.found[0].steps.back().count, 1329u);
+  contact(121);
+  EXPECT_EQ(stage.found.size(), 1u);
+  stage.tick(122);
+  ASSERT_EQ(stage.found.size(), 2u);
+  EXPECT_TRUE(stage.found[1].restates);
+  EXPECT_EQ(stage.found[1].output, "1772 hosts, the last one 10.0.0.1");
+}
+
+TEST(Sequence, TheWindowOfASumSlides) {
+  Stage stage(scan("        sum: fd.rport\n        reach: 1000\n"));
+  for (const double at : {100, 130, 161, 192, 223}) stage.event(at, "slow", 1, 77, "10.0.0.1");
+  EXPECT_THAT(stage.found, IsEmpty());
+  stage.event(230, "slow", 1, 77, "10.0.0.1");
+  ASSERT_EQ(stage.found.size(), 1u);
+  EXPECT_EQ(stage.found[0].first_ns, 192 * kSecond);
+}
+
+TEST(Sequence, MistakesInASumAreToldWithTheirPlace) {
+  EXPECT_THAT(load_report(scan("        sum: fd.rport\n        reach: 10MB\n")).error_text(),
+              HasSubstr("'10MB' is no amount"));
+  EXPECT_THAT(load_report(scan("        sum: fd.rport\n        reach: 9999999GiB\n")).error_text(),
+              HasSubstr("is no amount"));
+  EXPECT_THAT(load_report(scan("        sum: fd.rport\n")).error_text(), HasSubstr("'reach'"));
+  EXPECT_THAT(load_report(scan("        reach: 4MiB\n")).error_text(), HasSubstr("'sum'"));
+  EXPECT_THAT(load_report(scan("        sum: fd.rip\n        reach: 4MiB\n")).error_text(),
+              HasSubstr("'fd.rip' is no number"));
+  EXPECT_THAT(
+      load_report(scan("        sum: fd.rport\n        reach: 9\n        count: 4\n")).error_text(),
+      HasSubstr("not both"));
+}
+
+TEST(Sequence, AnOwnersWorkspacesCountTogether) {
+  std::string rules = scan("        count: 3\n        distinct: fd.rip\n");
+  rules.replace(rules.find("within"), 6, "by: owner\n    within");
+  Stage stage(rules);
+  stage.owner = "ann";
+  stage.event(100, "x", 1, 77, "10.0.0.1").event(101, "x", 1, 78, "10.0.0.1");
+  stage.owner = "bob";
+  stage.event(102, "x", 1, 79, "10.0.0.2");
+  stage.owner = "";
+  stage.event(102, "x", 1, 80, "10.0.0.3").event(102, "x", 1, 81, "10.0.0.4");
+  EXPECT_THAT(stage.found, IsEmpty());
+  stage.owner = "ann";
+  stage.event(103, "x", 1, 79, "10.0.0.2");
+  ASSERT_EQ(stage.found.size(), 1u);
+  EXPECT_EQ(stage.found[0].workspace.owner, "ann");
+}
+
 TEST(Sequence, ACountBehindAStepBeginsWithIt) {
   Stage stage(sequence_of(R"(
     within: 60s
@@ -356,7 +417,7 @@ TEST(SequenceErrors, HaveFileLineAndColumn) {
   EXPECT_EQ(
       error_of("    within: 1m\n    by: host\n    steps: [{step: a, condition: proc.name = a}, " +
                two),
-      "test.yaml:7:9: 'host' is neither lineage nor workspace");
+      "test.yaml:7:9: 'host' is none of lineage, workspace and owner");
 }
 
 TEST(SequenceErrors, AConditionBesideASequenceIsOne) {

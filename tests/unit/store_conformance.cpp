@@ -34,6 +34,26 @@ std::unique_ptr<StoreReader> StoreConformance::reader() {
   return *std::move(reader);
 }
 
+TEST_P(StoreConformance, KeepsOneBundleOfRulesAndWhatNodesSayOfIt) {
+  EXPECT_TRUE(absl::IsNotFound(reader()->rules().status()));
+  RuleBundle bundle;
+  for (const uint64_t serial : {1U, 2U}) {
+    bundle.info.set_serial(serial);
+    bundle.bytes = std::string(5 << 20, static_cast<char>(serial)) + '\0';
+    ASSERT_TRUE(store_->set_rules(bundle).ok());
+  }
+  v1::Envelope envelope;
+  envelope.set_sequence(1);
+  envelope.mutable_rules()->set_serial(2);
+  commit(batch(kNode, {envelope}));
+  reopen();
+  const auto kept = reader()->rules();
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->info.serial(), 2U);
+  EXPECT_EQ(kept->bytes, bundle.bytes);
+  EXPECT_EQ(reader()->nodes()->at(0).rules().serial(), 2U);
+}
+
 std::vector<std::string> StoreConformance::alert_ids(AlertQuery query) {
   const auto reader = this->reader();
   EXPECT_TRUE(reader->resolve(query).ok());
@@ -215,6 +235,40 @@ TEST_P(StoreConformance, KnowsTheLastStateOfEachWorkspace) {
   EXPECT_EQ(read->workspaces("w")->size(), 2U);
   EXPECT_EQ(read->workspaces("alpha")->size(), 2U);  // one on each node
   EXPECT_TRUE(read->workspaces("nothing")->empty());
+}
+
+TEST_P(StoreConformance, KeepsTheLastStateOfEachPartOfAnAgentsSession) {
+  uint64_t sequence = 0;
+  const auto session = [&](const char* id, uint64_t part, uint64_t last_ns, const char* command) {
+    v1::Envelope envelope;
+    envelope.set_sequence(++sequence);
+    v1::AgentSession& told = *envelope.mutable_session();
+    told.set_id(id);
+    told.set_part(part);
+    set_wall_ns(*told.mutable_last(), clock_.now + last_ns);
+    told.mutable_commands()->add_entries()->set_text(command);
+    return envelope;
+  };
+  commit(batch(kNode, {session("12-5", 5, 10, "ls"), session("12-5", 5, 20, "make"),
+                       session("12-5", 9, 30, "git"), session("128-7", 7, 40, "cat"),
+                       session("", 1, 1, "none")}));
+  reopen();
+  const auto read = reader();
+  const auto commands = [&](const char* id) {
+    std::vector<std::string> texts;
+    const auto sessions = read->agent_sessions(id, 10);
+    for (const v1::NodeAgentSession& one : *sessions)
+      texts.push_back(one.session().commands().entries(0).text());
+    return texts;
+  };
+  EXPECT_THAT(commands("12-5"), ElementsAre("make", "git"));
+  EXPECT_THAT(commands("128"), ElementsAre("cat"));
+  EXPECT_THAT(commands(""), ElementsAre("make", "git", "cat"));
+  EXPECT_EQ(read->agent_sessions("", 1)->front().session().id(), "128-7");
+  EXPECT_EQ(read->agent_sessions("12-5", 10)->front().node(), kNode);
+  EXPECT_TRUE(read->agent_sessions("13", 10)->empty());
+  const auto ambiguous = read->agent_sessions("12", 10);
+  EXPECT_EQ(ambiguous.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_P(StoreConformance, EndsTheWorkspacesThatAnInventoryDoesNotName) {

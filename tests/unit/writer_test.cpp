@@ -58,6 +58,7 @@ class ScriptedStore final : public Store {
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override {
     return std::vector<OpenCommand>{};
   }
+  absl::Status set_rules(const RuleBundle&) override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override {
     return absl::UnimplementedError("a scripted store is not read");
   }

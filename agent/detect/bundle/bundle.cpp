@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include <array>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -12,11 +12,11 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "common/rule_signature.h"
 
 namespace picket {
 namespace {
 
-constexpr std::string_view kHeader = "picket-rules 1\n";
 constexpr std::string_view kSignature = "signature ";
 constexpr size_t kSignatureBytes = 64;
 constexpr size_t kFileMax = 1 << 20;
@@ -28,38 +28,51 @@ const unsigned char* bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-std::string sha256(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), size});
-}
-
 std::string relative_name(const std::filesystem::path& folder, const RuleFile& file) {
   return std::filesystem::path(file.name).lexically_relative(folder).string();
 }
 
 // The lines that are signed. A name with a line end could pretend to be two lines.
 absl::StatusOr<std::string> list_of(const std::filesystem::path& folder,
-                                    std::span<const RuleFile> files) {
+                                    std::span<const RuleFile> files, uint64_t serial) {
   std::map<std::string, std::string> lines;
   for (const RuleFile& file : files) {
     std::string name = relative_name(folder, file);
     if (name.empty() || name.starts_with("..") || name.find('\n') != name.npos)
       return absl::InvalidArgumentError(
           fmt::format("rules in {}: {} cannot be signed", folder.string(), file.name));
-    lines[std::move(name)] = sha256(file.text);
+    lines[std::move(name)] = sha256_hex(file.text);
   }
-  std::string text(kHeader);
+  std::string text = rule_signature_head(serial);
   for (const auto& [name, digest] : lines) text += fmt::format("{} {}\n", digest, name);
   return text;
+}
+
+// The text of a rules.sig, taken apart; nothing of it is verified.
+struct SignatureText {
+  std::string_view list;  // what is signed
+  std::string_view encoded;
+  uint64_t serial = 0;
+};
+
+absl::StatusOr<SignatureText> parts_of(const std::string& what, std::string_view text) {
+  const auto serial = rule_signature_serial(text);
+  const size_t last = text.rfind(kSignature);
+  if (!serial.ok() || last == text.npos || text[last - 1] != '\n')
+    return absl::PermissionDeniedError(what + "rules.sig is no signature");
+  SignatureText parts{text.substr(0, last), text.substr(last + kSignature.size()), *serial};
+  if (parts.encoded.ends_with('\n')) parts.encoded.remove_suffix(1);
+  return parts;
+}
+
+std::string attempt(const std::filesystem::path& folder) {
+  return fmt::format("verify the rules in {}: ", folder.string());
 }
 
 // Which file is not as it was signed, in words.
 std::string difference(std::string_view was, std::string_view is) {
   const auto lines = [](std::string_view text) {
     std::map<std::string, std::string> digests;
-    text.remove_prefix(std::min(text.size(), kHeader.size()));
     while (!text.empty()) {
       const std::string_view line = text.substr(0, text.find('\n'));
       text.remove_prefix(std::min(text.size(), line.size() + 1));
@@ -127,49 +140,63 @@ bool BundleKey::verifies(std::string_view text, std::string_view signature) cons
 }
 
 absl::StatusOr<std::string> sign_rules(const std::filesystem::path& folder,
-                                       std::span<const RuleFile> files, const BundleKey& key) {
-  auto text = list_of(folder, files);
+                                       std::span<const RuleFile> files, uint64_t serial,
+                                       const BundleKey& key) {
+  auto text = list_of(folder, files, serial);
   if (!text.ok()) return text;
   const auto signature = key.sign(*text);
   if (!signature.ok()) return signature;
   return fmt::format("{}{}{}\n", *text, kSignature, absl::Base64Escape(*signature));
 }
 
-absl::Status verify_rules(const std::filesystem::path& folder, std::span<const RuleFile> files,
-                          std::string_view signature, const BundleKey& key) {
-  const std::string what = fmt::format("verify the rules in {}: ", folder.string());
-  const size_t last = signature.rfind(kSignature);
-  if (!signature.starts_with(kHeader) || last == signature.npos || signature[last - 1] != '\n')
-    return absl::PermissionDeniedError(what + "rules.sig is no signature");
-  const std::string_view list = signature.substr(0, last);
-  std::string_view encoded = signature.substr(last + kSignature.size());
-  if (encoded.ends_with('\n')) encoded.remove_suffix(1);
-  std::string decoded;
-  if (!absl::Base64Unescape(std::string(encoded), &decoded) || !key.verifies(list, decoded))
-    return absl::PermissionDeniedError(what + "rules.sig was not made with the configured key");
-  const auto now = list_of(folder, files);
+absl::StatusOr<uint64_t> read_signature(const std::filesystem::path& folder,
+                                        std::span<const RuleFile> files,
+                                        std::string_view signature) {
+  const auto parts = parts_of(attempt(folder), signature);
+  if (!parts.ok()) return parts.status();
+  const auto now = list_of(folder, files, parts->serial);
   if (!now.ok()) return now.status();
-  if (*now != list) return absl::PermissionDeniedError(what + difference(list, *now));
-  return absl::OkStatus();
+  if (*now != parts->list)
+    return absl::PermissionDeniedError(attempt(folder) + difference(parts->list, *now));
+  return parts->serial;
 }
 
-absl::StatusOr<std::vector<RuleFile>> read_signed_rules(
-    std::span<const std::filesystem::path> folders, const BundleKey& key) {
-  std::vector<RuleFile> all;
+absl::StatusOr<uint64_t> verify_rules(const std::filesystem::path& folder,
+                                      std::span<const RuleFile> files, std::string_view signature,
+                                      const BundleKey& key) {
+  const auto parts = parts_of(attempt(folder), signature);
+  if (!parts.ok()) return parts.status();
+  std::string decoded;
+  if (!absl::Base64Unescape(std::string(parts->encoded), &decoded) ||
+      !key.verifies(parts->list, decoded))
+    return absl::PermissionDeniedError(attempt(folder) +
+                                       "rules.sig was not made with the configured key");
+  return read_signature(folder, files, signature);
+}
+
+absl::StatusOr<std::string> read_signature_file(const std::filesystem::path& folder) {
+  std::ifstream stream(folder / kSignatureFile, std::ios::binary);
+  if (!stream.is_open())
+    return absl::PermissionDeniedError(attempt(folder) + "there is no rules.sig");
+  std::string signature(kFileMax, '\0');
+  stream.read(signature.data(), static_cast<std::streamsize>(signature.size()));
+  signature.resize(static_cast<size_t>(stream.gcount()));
+  return signature;
+}
+
+absl::StatusOr<SignedRules> read_signed_rules(std::span<const std::filesystem::path> folders,
+                                              const BundleKey& key) {
+  SignedRules all;
   for (const std::filesystem::path& folder : folders) {
-    std::ifstream stream(folder / kSignatureFile, std::ios::binary);
-    if (!stream.is_open())
-      return absl::PermissionDeniedError(
-          fmt::format("verify the rules in {}: there is no rules.sig", folder.string()));
-    std::string signature(kFileMax, '\0');
-    stream.read(signature.data(), static_cast<std::streamsize>(signature.size()));
-    signature.resize(static_cast<size_t>(stream.gcount()));
+    const auto signature = read_signature_file(folder);
+    if (!signature.ok()) return signature.status();
     LoadReport report;
     std::vector<RuleFile> files = read_rule_files({&folder, 1}, report);
     if (!report.errors.empty()) return absl::InvalidArgumentError(report.error_text());
-    if (const absl::Status valid = verify_rules(folder, files, signature, key); !valid.ok())
-      return valid;
-    std::ranges::move(files, std::back_inserter(all));
+    const auto serial = verify_rules(folder, files, *signature, key);
+    if (!serial.ok()) return serial.status();
+    all.serial = std::max(all.serial, *serial);
+    std::ranges::move(files, std::back_inserter(all.files));
   }
   return all;
 }

@@ -36,10 +36,8 @@ class Replay final : public EventSink, private ObservationSink {
 
   void on_record(std::span<const std::byte> record) override;
   void on_identity(uint64_t cgroup_id, absl::StatusOr<Workspace> identity);
-  // Waivers hold by the wall clock: without it none does.
-  void set_wall_minus_boot_ns(uint64_t distance_ns) {
-    rules_->waivers().set_wall_minus_boot_ns(distance_ns);
-  }
+  // Waivers hold by the wall clock, and events have a time of day by it: without it neither.
+  void set_wall_minus_boot_ns(uint64_t distance_ns) { rules_->set_wall_minus_boot_ns(distance_ns); }
   void finish();  // lets go of what still waits for an identity, and of counts not sent yet
 
   const ReplayStats& stats() const { return stats_; }

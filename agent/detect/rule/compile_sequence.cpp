@@ -25,18 +25,27 @@ std::vector<Compiler::Part> Compiler::compile_parts(const RuleDefinition& rule) 
 
 std::optional<Sequence> Compiler::compile_sequence(const RuleDefinition& rule) {
   if (!rule.sequence.has_value()) return std::nullopt;
-  Sequence sequence{rule.sequence->by_workspace, rule.sequence->window_ns, {}, {}};
-  sequence.text = fmt::format("{} {}", sequence.by_workspace, sequence.window_ns);
+  Sequence sequence{rule.sequence->by, rule.sequence->window_ns, {}, {}};
+  sequence.text = fmt::format("{} {}", static_cast<int>(sequence.by), sequence.window_ns);
   for (const StepDefinition& definition : rule.sequence->steps) {
-    SequenceStep step{definition.name.value, definition.absent, definition.count, {}};
+    SequenceStep step{definition.name.value, definition.absent, definition.count, {}, {}};
     if (definition.distinct.has_value()) {
       const auto field = exception_field(*definition.distinct);
       if (!field.has_value()) return std::nullopt;
       step.distinct = graph_.slot(*field);
     }
-    sequence.text += fmt::format("\n{} {} {} {}\n{}", step.name, step.absent, step.count,
-                                 definition.distinct ? definition.distinct->value : "",
-                                 definition.condition.value);
+    if (definition.sum.has_value()) {
+      const auto field = exception_field(*definition.sum);
+      if (!field.has_value()) return std::nullopt;
+      if (field->type != FieldType::number)
+        return fail(*definition.sum, 0,
+                    fmt::format("'{}' is no number: it has no sum", field->text));
+      step.sum = graph_.slot(*field);
+    }
+    sequence.text +=
+        fmt::format("\n{} {} {} {} {}\n{}", step.name, step.absent, step.count,
+                    definition.distinct ? definition.distinct->value : "",
+                    definition.sum ? definition.sum->value : "", definition.condition.value);
     sequence.steps.push_back(std::move(step));
   }
   return sequence;

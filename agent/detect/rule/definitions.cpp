@@ -59,7 +59,7 @@ class FileReader {
     } else if (item.has("waiver")) {
       read_waiver(item);
     } else if (item.has("lineage")) {
-      read_lineage(item, definitions_);
+      read_lineage(item, report_, definitions_);
     } else if (item.has("file_class")) {
       read_file_class(item, definitions_);
     } else if (item.has("required_engine_version")) {

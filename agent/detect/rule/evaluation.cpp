@@ -25,15 +25,15 @@ Evaluation::Evaluation(const Program& program)
 
 void Evaluation::begin(const Observation& observation) {
   observation_ = &observation;
-  ++event_;
+  ++moment_.number;
 }
 
 bool Evaluation::holds(NodeId id) {
   if (id == kFalse || id == kTrue) return id == kTrue;
   Known& known = known_[id];
-  if (known.event != event_) {
+  if (known.event != moment_.number) {
     known.holds = decide(program_.nodes[id]);
-    known.event = event_;
+    known.event = moment_.number;
   }
   return known.holds;
 }
@@ -65,9 +65,9 @@ bool Evaluation::decide(const Node& node) {
 
 const FieldResult& Evaluation::read(uint32_t index) {
   Slot& slot = slots_[index];
-  if (slot.event != event_) {
-    program_.slots[index].read(*observation_, event_, slot.result);
-    slot.event = event_;
+  if (slot.event != moment_.number) {
+    program_.slots[index].read(*observation_, moment_, slot.result);
+    slot.event = moment_.number;
   }
   return slot.result;
 }

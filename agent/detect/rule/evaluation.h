@@ -19,6 +19,10 @@ class Evaluation {
  public:
   explicit Evaluation(const Program& program);
 
+  void set_wall_minus_boot_ns(std::optional<uint64_t> distance_ns) {
+    moment_.wall_minus_boot_ns = distance_ns;
+  }
+
   // Calls `on_match(rule, step)` for every rule that matches, and for every step of a sequence,
   // while fields may be read.
   template <class OnMatch>
@@ -64,7 +68,7 @@ class Evaluation {
 
   const Program& program_;
   const Observation* observation_ = nullptr;
-  uint64_t event_ = 0;  // number of the current event
+  Moment moment_;  // its number is that of the current event
   std::vector<Slot> slots_;
   std::vector<Known> known_;
   Bits candidates_;  // entries of the event's type

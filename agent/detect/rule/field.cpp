@@ -15,11 +15,12 @@ constexpr std::string_view kEventPrefix = "event.";
 constexpr size_t kIndexMax = 64;
 
 std::span<const std::span<const Field>> groups() {
-  static const std::array kGroups{place_fields(),    owner_fields(),      session_fields(),
-                                  process_fields(),  descriptor_fields(), network_fields(),
-                                  file_fields(),     file_class_fields(), call_fields(),
-                                  message_fields(),  system_fields(),     absent_fields(),
-                                  resource_fields(), sequence_fields(),   source_fields()};
+  static const std::array kGroups{place_fields(),   owner_fields(),      session_fields(),
+                                  process_fields(), descriptor_fields(), network_fields(),
+                                  file_fields(),    file_class_fields(), call_fields(),
+                                  message_fields(), system_fields(),     target_fields(),
+                                  absent_fields(),  resource_fields(),   sequence_fields(),
+                                  source_fields(),  package_fields()};
   return kGroups;
 }
 
@@ -185,13 +186,13 @@ std::variant<FieldReference, std::string> resolve_field(std::string_view name,
   return reference;
 }
 
-void FieldReference::read(const Observation& observation, uint64_t number,
+void FieldReference::read(const Observation& observation, const Moment& moment,
                           FieldResult& result) const {
   result.clear();
   if (field == nullptr) {
     read_row(observation.event, result);
   } else if (field->read != nullptr) {
-    field->read({observation, *this, number}, result);
+    field->read({observation, *this, moment}, result);
   }
   if (!transforms.empty()) apply_transforms(transforms, counts, result);
 }

@@ -97,6 +97,7 @@ constexpr Field decided_by(Trait trait, Field field) {
 std::span<const Field> process_fields();
 std::span<const Field> session_fields();  // of the process too: its session, group and age
 std::span<const Field> source_fields();   // where what it runs comes from
+std::span<const Field> package_fields();  // for which package it runs
 std::span<const Field> descriptor_fields();
 std::span<const Field> network_fields();
 std::span<const Field> file_fields();
@@ -104,7 +105,8 @@ std::span<const Field> file_class_fields();
 std::span<const Field> call_fields();
 std::span<const Field> message_fields();
 std::span<const Field> system_fields();
-std::span<const Field> owner_fields();  // names of users, what the container is allowed
+std::span<const Field> target_fields();  // whom a call or a signal is about
+std::span<const Field> owner_fields();   // names of users, what the container is allowed
 std::span<const Field> resource_fields();
 std::span<const Field> sequence_fields();
 std::span<const Field> place_fields();   // container, workspace, user, event
@@ -112,6 +114,12 @@ std::span<const Field> absent_fields();  // of Falco, without a source here: the
 
 // Of a sequence's output only: how far its last counting step came.
 inline constexpr std::string_view kSequenceCount = "sequence.count";
+
+// What of an event is not in its record.
+struct Moment {
+  uint64_t number = 0;  // how many events were evaluated, this one included
+  std::optional<uint64_t> wall_minus_boot_ns = {};  // nullopt: nobody knows the time of day
+};
 
 // A field as a rule names it.
 struct FieldReference {
@@ -130,7 +138,7 @@ struct FieldReference {
 
   std::string_view gap() const { return field != nullptr ? field->gap : std::string_view(); }
 
-  void read(const Observation& observation, uint64_t number, FieldResult& result) const;
+  void read(const Observation& observation, const Moment& moment, FieldResult& result) const;
 
  private:
   void read_row(const Event& event, FieldResult& result) const;
@@ -139,7 +147,7 @@ struct FieldReference {
 struct FieldRequest {
   const Observation& observation;
   const FieldReference& reference;
-  uint64_t number;  // how many events were evaluated, this one included
+  const Moment& moment;
 };
 
 // A sentence when there is no such field, or its argument is wrong; `suggest`: with the name that

@@ -130,8 +130,8 @@ std::span<const Field> call_fields() {
        .events = mask_of(PK_SYSTEM)},
       {.name = "evt.io_uring",
        .type = boolean,
-       .doc = "An io_uring did it for the process; whether it succeeded is told of opens and "
-              "connects only",
+       .doc = "An io_uring did it for the process; whether it succeeded is told of opens, sockets "
+              "and connects only, and of none that asked for no answer",
        .read = read_io_uring},
       {.name = "evt.compat",
        .type = boolean,

@@ -225,6 +225,17 @@ void read_name_changed(const FieldRequest& request, FieldResult& result) {
   result.add(request.observation.event.type() == PK_CONNECT);
 }
 
+template <auto Member>
+void read_moved(const FieldRequest& request, FieldResult& result) {
+  if (request.observation.event.type() == PK_FLOW)
+    result.add(static_cast<int64_t>(request.observation.moved.*Member));
+}
+
+constexpr Field of_flows(Field field) {
+  field.events = mask_of(PK_FLOW);
+  return field;
+}
+
 constexpr Field network(std::string_view name, FieldType type, std::string_view doc,
                         void (*read)(const FieldRequest&, FieldResult&),
                         Values values = Values::one, bool subnet = false) {
@@ -279,6 +290,10 @@ std::span<const Field> network_fields() {
       network("fd.is_server", boolean, "This side listens or has accepted", read_is_server),
       network("fd.connected", boolean, "The socket has a peer, not just this datagram",
               read_connected),
+      of_flows({"flow.bytes_in", number, "Payload received since the flow was told last",
+                read_moved<&FlowAmount::in>}),
+      of_flows({"flow.bytes_out", number, "Payload sent since the flow was told last",
+                read_moved<&FlowAmount::out>}),
       network("fd.name_changed", boolean, "The peer is new to the socket", read_name_changed),
   });
   return kFields;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
 #include <iterator>
 
 #include "agent/detect/rule/field.h"
@@ -33,7 +34,25 @@ void read_raw_time(const FieldRequest& request, FieldResult& result) {
   result.add(static_cast<int64_t>(request.observation.event.header().time_ns));
 }
 void read_event_number(const FieldRequest& request, FieldResult& result) {
-  result.add(static_cast<int64_t>(request.number));
+  result.add(static_cast<int64_t>(request.moment.number));
+}
+std::optional<std::chrono::sys_seconds> time_of_day(const FieldRequest& request) {
+  if (!request.moment.wall_minus_boot_ns.has_value()) return std::nullopt;
+  const uint64_t wall_ns =
+      request.observation.event.header().time_ns + *request.moment.wall_minus_boot_ns;
+  return std::chrono::sys_seconds(std::chrono::seconds(wall_ns / kSecond));
+}
+void read_hour(const FieldRequest& request, FieldResult& result) {
+  const auto time = time_of_day(request);
+  if (!time.has_value()) return;
+  const auto day = std::chrono::floor<std::chrono::days>(*time);
+  result.add(int64_t{std::chrono::floor<std::chrono::hours>(*time - day).count()});
+}
+void read_weekday(const FieldRequest& request, FieldResult& result) {
+  const auto time = time_of_day(request);
+  if (!time.has_value()) return;
+  const std::chrono::weekday day(std::chrono::floor<std::chrono::days>(*time));
+  result.add(static_cast<int64_t>(day.iso_encoding()));
 }
 void read_source(const FieldRequest&, FieldResult& result) {
   result.add(std::string_view("syscall"));
@@ -149,6 +168,8 @@ std::span<const Field> place_fields() {
                                read_type, Values::ends}),
       {"evt.time", text, "Seconds since the node started", read_time},
       {"evt.rawtime", number, "Nanoseconds since the node started", read_raw_time},
+      {"evt.hour", number, "Hour of the day, 0 to 23, UTC", read_hour},
+      {"evt.weekday", number, "Day of the week, 1 (Monday) to 7, UTC", read_weekday},
       {.name = "evt.num",
        .type = number,
        .doc = "Number of the event, from 1",
@@ -214,7 +235,8 @@ std::span<const Field> place_fields() {
       {"workspace.profile", text,
        "Profile that a label selects, by the configured labels: restricted",
        read_workspace<&Workspace::profile>},
-      {"peer.workspace.id", text, "Id of another workspace at the other end of the socket",
+      {"peer.workspace.id", text,
+       "Id of another workspace: at the other end of the socket, or of the target",
        read_peer<&Workspace::id>},
       {"peer.workspace.name", text, "Its name", read_peer<&Workspace::name>},
       {"peer.workspace.owner", text, "Whose it is, by the configured labels",

@@ -6,8 +6,9 @@ namespace picket::rule {
 std::span<const Field> sequence_fields() {
   static const Field kFields[] = {
       {kSequenceCount, FieldType::number,
-       "In the output of a sequence: how many events, or distinct values, its counting step came "
-       "to",
+       "In the output of a sequence: how many events or distinct values its counting step came to, "
+       "or "
+       "what its values added up to",
        [](const FieldRequest&, FieldResult&) {}},
   };
   return kFields;

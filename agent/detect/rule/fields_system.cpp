@@ -1,4 +1,4 @@
-// evt.arg.* and evt.args of system calls that say all by their arguments, and whom they are about.
+// evt.arg.* and evt.args of system calls that say all by their arguments.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -44,18 +44,6 @@ void read_arguments(const FieldRequest& request, FieldResult& result) {
   if (!result.text.empty()) result.add(std::string_view(result.text));
 }
 
-void read_target_pid(const FieldRequest& request, FieldResult& result) {
-  const auto* call = request.observation.event.as<pk_system>();
-  if (call != nullptr && call->target_start_ns != 0)
-    result.add(static_cast<int64_t>(call->target_pid));
-}
-
-void read_same_workspace(const FieldRequest& request, FieldResult& result) {
-  const auto* call = request.observation.event.as<pk_system>();
-  if (call != nullptr && call->target_start_ns != 0)
-    result.add(call->target_cgroup_id == call->header.cgroup_id);
-}
-
 Field of_system(Field field) {
   field.events = mask_of(PK_SYSTEM);
   return field;
@@ -96,10 +84,6 @@ std::span<const Field> system_fields() {
     }
     fields.push_back(of_system(
         {"evt.args", FieldType::text, "All arguments as name=value, by blanks", read_arguments}));
-    fields.push_back(of_system(
-        {"target.pid", FieldType::number, "The process that a signal goes to", read_target_pid}));
-    fields.push_back(of_system({"target.same_workspace", FieldType::boolean,
-                                "It belongs to the sender's workspace", read_same_workspace}));
     return fields;
   }();
   return kFields;

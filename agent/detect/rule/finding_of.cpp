@@ -1,6 +1,5 @@
 #include "agent/detect/rule/finding_of.h"
 
-#include "agent/detect/sequence/subtree.h"
 #include "agent/enrich/lineage.h"
 #include "agent/event/schema.h"
 
@@ -16,6 +15,12 @@ std::vector<ProcessSummary> lineage_of(const Process& process) {
     summaries.push_back(summary(ancestor));
   }
   return summaries;
+}
+
+std::optional<ProcessKey> merged_as(MergeBy merge, const Process& process, const Subtree& subtree) {
+  if (merge == MergeBy::process) return std::nullopt;
+  if (merge == MergeBy::package && process.package != nullptr) return process.package->script;
+  return subtree.root;
 }
 
 }  // namespace
@@ -45,7 +50,8 @@ Finding finding_of(const RuleInfo& rule, const Observation& observation) {
   finding.process = summary(observation.process);
   finding.lineage = lineage_of(observation.process);
   finding.workspace = observation.workspace;
-  if (rule.once_a_lineage) finding.merge_as = subtree_of(observation.process).root;
+  finding.subtree = subtree_of(observation.process);
+  finding.merge_as = merged_as(rule.merge, observation.process, finding.subtree);
   return finding;
 }
 

@@ -31,11 +31,55 @@ bool read_origin(YamlItem& item, OriginDefinition& lineage) {
   return true;
 }
 
+bool read_package(YamlItem& item, OriginDefinition& lineage) {
+  PackagePattern pattern;
+  const std::pair<std::string_view, std::string*> parts[] = {{"command", &pattern.command},
+                                                             {"folder", &pattern.folder},
+                                                             {"program", &pattern.program},
+                                                             {"arguments", &pattern.arguments}};
+  bool valid = item.allow({"command", "folder", "program", "arguments", "desc"});
+  for (const auto& [key, text] : parts) {
+    SourceText given;
+    if (!item.has(key)) continue;
+    if (!item.read(key, given)) {
+      valid = false;
+    } else if (const auto alone = PackageMark::compile({.command = given.value}); !alone.ok()) {
+      valid = item.fail(given, std::string(alone.status().message()));
+    } else {
+      *text = given.value;
+    }
+  }
+  if (!valid) return false;
+  if (pattern.folder.empty() && pattern.program.empty() && pattern.arguments.empty())
+    return item.fail(item.mark(),
+                     "takes all that it starts for a package's; a folder, a program or arguments "
+                     "expected");
+  lineage.packages.push_back(*PackageMark::compile(pattern));
+  return true;
+}
+
+bool read_packages(YamlItem& item, LoadReport& report, OriginDefinition& lineage) {
+  if (!item.has("packages")) return true;
+  const YAML::Node packages = item.value("packages");
+  if (!packages.IsSequence())
+    return item.fail(packages.Mark(), "a list expected for 'packages': '- folder: PATTERN'");
+  bool valid = true;
+  for (const YAML::Node& node : packages) {
+    if (!node.IsMap()) {
+      valid = item.fail(node.Mark(), "a mapping expected: command, folder, program, arguments");
+      continue;
+    }
+    YamlItem one(node, item.file(), report);
+    valid &= read_package(one, lineage);
+  }
+  return valid;
+}
+
 }  // namespace
 
-void read_lineage(YamlItem& item, Definitions& definitions) {
-  bool valid = item.allow(
-      {"lineage", "desc", "origin", "programs", "scripts", "modules", "environment", "terminals"});
+void read_lineage(YamlItem& item, LoadReport& report, Definitions& definitions) {
+  bool valid = item.allow({"lineage", "desc", "origin", "programs", "scripts", "modules",
+                           "environment", "terminals", "packages"});
   SourceText name;
   OriginDefinition lineage;
   valid &= item.read_name("lineage", name);
@@ -45,9 +89,16 @@ void read_lineage(YamlItem& item, Definitions& definitions) {
   valid &= read_texts(item, "modules", lineage.modules);
   valid &= read_texts(item, "environment", lineage.environment);
   valid &= item.read("terminals", lineage.terminals);
+  valid &= read_packages(item, report, lineage);
   if (!valid) return;
   if (!lineage.environment.empty() && lineage.origin != Origin::ai_agent) {
     item.fail(name, "'environment' is asked of AI agents only: of others it would be a way out");
+    return;
+  }
+  const bool installs =
+      lineage.origin == Origin::package_manager || lineage.origin == Origin::build;
+  if (!lineage.packages.empty() && !installs) {
+    item.fail(name, "'packages' is asked of package managers and build tools only");
     return;
   }
   lineage.name = name.value;

@@ -7,6 +7,6 @@
 
 namespace picket::rule {
 
-void read_lineage(YamlItem& item, Definitions& definitions);
+void read_lineage(YamlItem& item, LoadReport& report, Definitions& definitions);
 
 }  // namespace picket::rule

@@ -35,7 +35,7 @@ class PartialEvaluation {
     size_t matching = 0;
     FieldResult value;
     for (const Process& process : processes) {
-      field.read({event, process, kNone}, 0, value);
+      field.read({event, process, kNone}, {}, value);
       matching += comparison.matcher.matches(value) ? 1 : 0;
     }
     if (matching == 0) return Answer::no;

@@ -28,9 +28,16 @@ std::span<const pk_type> RuleDetector::wants() const { return kEveryType; }
 
 void RuleDetector::replace(std::shared_ptr<const RuleSet> rules) {
   evaluation_ = std::make_unique<rule::Evaluation>(rules->program());
+  evaluation_->set_wall_minus_boot_ns(wall_minus_boot_ns_);
   sequences_.use(rules);
   waivers_.use(rules->program());
   rules_ = std::move(rules);
+}
+
+void RuleDetector::set_wall_minus_boot_ns(uint64_t distance_ns) {
+  wall_minus_boot_ns_ = distance_ns;
+  evaluation_->set_wall_minus_boot_ns(distance_ns);
+  waivers_.set_wall_minus_boot_ns(distance_ns);
 }
 
 absl::Status RuleDetector::reload(std::span<const std::filesystem::path> paths,

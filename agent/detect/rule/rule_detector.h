@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "absl/status/status.h"
@@ -36,6 +37,8 @@ class RuleDetector final : public Detector {
   void replace(std::shared_ptr<const RuleSet> rules);
   SequenceTracker& sequences() { return sequences_; }
   Waivers& waivers() { return waivers_; }
+  // Without it no waiver holds, and no event has a time of day.
+  void set_wall_minus_boot_ns(uint64_t distance_ns);
   // Builds the new set beside the active one and replaces it only when every file is valid.
   absl::Status reload(std::span<const std::filesystem::path> paths, LoadReport& report);
 
@@ -44,6 +47,7 @@ class RuleDetector final : public Detector {
   std::unique_ptr<rule::Evaluation> evaluation_;
   SequenceTracker sequences_;
   Waivers waivers_;
+  std::optional<uint64_t> wall_minus_boot_ns_;
 };
 
 }  // namespace picket

@@ -58,8 +58,7 @@ constexpr auto kChanges = std::to_array<Change>({
     {"sequence", [](auto& rule, auto& given) { rule.sequence = std::move(given.sequence); }},
     {"scope", [](auto& rule, auto& given) { rule.scope = std::move(given.scope); }},
     {"shadow", [](auto& rule, auto& given) { rule.info.shadow = given.info.shadow; }},
-    {"merge",
-     [](auto& rule, auto& given) { rule.info.once_a_lineage = given.info.once_a_lineage; }},
+    {"merge", [](auto& rule, auto& given) { rule.info.merge = given.info.merge; }},
     {"why", [](auto& rule, auto& given) { rule.info.why = std::move(given.info.why); }},
     {"respond", [](auto& rule, auto& given) { rule.info.respond = given.info.respond; }},
 });
@@ -163,11 +162,7 @@ bool RuleReader::read_keys(YamlItem& item, Given& given) {
   }
   read_priority(item, rule.info);
   read_respond(item, rule.info);
-  if (item.has("merge") && item.read("merge", text)) {
-    rule.info.once_a_lineage = text.value == "lineage";
-    if (!rule.info.once_a_lineage && text.value != "process")
-      item.fail(text, fmt::format("'{}' is neither process nor lineage", text.value));
-  }
+  read_merge(item, rule.info);
   item.read_items(
       "tags", [&](SourceText tag, bool) { rule.info.tags.push_back(std::move(tag.value)); },
       YamlItem::kOptional);
@@ -247,6 +242,17 @@ void RuleReader::read_respond(YamlItem& item, RuleInfo& info) {
     return;
   }
   item.fail(text, fmt::format("'{}' is not a response; none, kill or freeze expected", text.value));
+}
+
+void RuleReader::read_merge(YamlItem& item, RuleInfo& info) {
+  SourceText text;
+  if (!item.has("merge") || !item.read("merge", text)) return;
+  constexpr std::array<std::string_view, 3> kWords{"process", "lineage", "package"};
+  const auto word = std::ranges::find(kWords, text.value);
+  if (word != kWords.end())
+    info.merge = static_cast<MergeBy>(word - kWords.begin());
+  else
+    item.fail(text, fmt::format("'{}' is none of process, lineage and package", text.value));
 }
 
 void RuleReader::define(YamlItem& item, Given given) {

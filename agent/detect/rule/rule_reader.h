@@ -25,6 +25,7 @@ class RuleReader {
   bool read_keys(YamlItem& item, Given& given);
   void read_priority(YamlItem& item, RuleInfo& info);
   void read_respond(YamlItem& item, RuleInfo& info);
+  void read_merge(YamlItem& item, RuleInfo& info);
   void define(YamlItem& item, Given given);
   void override_keys(YamlItem& item, Given given);
   void append(YamlItem& item, Given given);

@@ -22,6 +22,13 @@ namespace rule {
 struct Program;
 }
 
+// Whose repeats are one alert with a count.
+enum class MergeBy : uint8_t {
+  process,
+  lineage,  // of a subtree, whichever of its processes
+  package,  // of what runs for one package of one install; else as lineage
+};
+
 // What a rule says about itself.
 struct RuleInfo {
   std::string name, desc, why, source;
@@ -29,10 +36,10 @@ struct RuleInfo {
   std::vector<std::string> tags;
   bool enabled = true;
   Action respond = Action::none;
-  bool shadow = false;          // on trial: it reports, and nothing is done
-  bool once_a_lineage = false;  // repeats are merged by subtree, not by process
-  std::string condition;        // as written
-  std::string output;           // as written
+  bool shadow = false;  // on trial: it reports, and nothing is done
+  MergeBy merge = MergeBy::process;
+  std::string condition;  // as written
+  std::string output;     // as written
   std::string file;
   int line = 0, column = 0;
   std::vector<std::string> events;  // schema names of the events it is evaluated on

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -41,9 +42,12 @@ class SequenceReader {
   void read_by(YamlItem& item) {
     SourceText text;
     if (!item.has("by") || !item.read("by", text)) return;
-    sequence_.by_workspace = text.value == "workspace";
-    if (!sequence_.by_workspace && text.value != "lineage")
-      item.fail(text, fmt::format("'{}' is neither lineage nor workspace", text.value));
+    constexpr std::array<std::string_view, 3> kWords{"lineage", "workspace", "owner"};
+    const auto word = std::ranges::find(kWords, text.value);
+    if (word != kWords.end())
+      sequence_.by = static_cast<SequenceBy>(word - kWords.begin());
+    else
+      item.fail(text, fmt::format("'{}' is none of lineage, workspace and owner", text.value));
   }
 
   void read_window(YamlItem& item) {
@@ -61,7 +65,7 @@ class SequenceReader {
       return fail(node.Mark(), "a mapping expected that starts with 'step' or 'absent'");
     }
     YamlItem item(node, file_, report_);
-    item.allow({"step", "absent", "condition", "count", "distinct"});
+    item.allow({"step", "absent", "condition", "count", "distinct", "sum", "reach"});
     StepDefinition step;
     step.absent = item.has("absent");
     if (step.absent && item.has("step"))
@@ -82,8 +86,26 @@ class SequenceReader {
     }
   }
 
+  bool read_sum(YamlItem& item, StepDefinition& step) {
+    SourceText field, reach;
+    if (!item.read("sum", field, YamlItem::kRequired) ||
+        !item.read("reach", reach, YamlItem::kRequired))
+      return false;
+    if (step.absent) return item.fail(field, "an absent step has no sum");
+    if (item.has("count") || item.has("distinct"))
+      return item.fail(field, "a step counts, or it has a sum, not both");
+    const auto amount = parse_amount(reach.value);
+    if (!amount)
+      return item.fail(reach, fmt::format("'{}' is no amount; 4000, 512KiB, 100MiB, 2GiB expected",
+                                          reach.value));
+    step.sum = field;
+    step.count = *amount;
+    return true;
+  }
+
   bool read_count(YamlItem& item, StepDefinition& step) {
     SourceText text;
+    if (item.has("sum") || item.has("reach")) return read_sum(item, step);
     if (item.has("distinct")) {
       if (!item.read("distinct", text)) return false;
       step.distinct = text;
@@ -130,6 +152,20 @@ class SequenceReader {
 };
 
 }  // namespace
+
+std::optional<uint64_t> parse_amount(std::string_view text) {
+  uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit = text.substr(static_cast<size_t>(stop - text.data()));
+  const int shift = unit.empty()    ? 0
+                    : unit == "KiB" ? 10
+                    : unit == "MiB" ? 20
+                    : unit == "GiB" ? 30
+                                    : -1;
+  if (error != std::errc() || shift < 0 || number > kSequenceSumMax >> shift) return std::nullopt;
+  const uint64_t amount = number << shift;
+  return amount >= 2 ? std::optional(amount) : std::nullopt;
+}
 
 std::optional<uint64_t> parse_window_ns(std::string_view text) {
   uint64_t number = 0;

@@ -10,11 +10,13 @@
 
 #include "agent/detect/rule/source_text.h"
 #include "agent/detect/rule/yaml_item.h"
+#include "agent/detect/sequence/sequence.h"
 
 namespace picket::rule {
 
 constexpr size_t kSequenceSteps = 16;
 constexpr uint64_t kSequenceCountMax = 4096;
+constexpr uint64_t kSequenceSumMax = 1ULL << 53;
 constexpr uint64_t kSequenceWindowNs = 24ULL * 3600 * 1'000'000'000;
 
 struct StepDefinition {
@@ -23,10 +25,11 @@ struct StepDefinition {
   bool absent = false;  // it must not happen between its neighbours
   uint64_t count = 1;   // how often it must happen, or how many values of `distinct` it must show
   std::optional<SourceText> distinct;  // a field
+  std::optional<SourceText> sum;       // a field: `count` is what its values must come to
 };
 
 struct SequenceDefinition {
-  bool by_workspace = false;  // else by lineage
+  SequenceBy by = SequenceBy::lineage;
   uint64_t window_ns = 0;
   std::vector<StepDefinition> steps;
 };
@@ -35,6 +38,9 @@ struct SequenceDefinition {
 std::optional<SequenceDefinition> read_sequence(const YAML::Node& value,
                                                 const std::shared_ptr<const SourceFile>& file,
                                                 LoadReport& report);
+
+// "4000", "512KiB", "100MiB", "2GiB"; nullopt: not of that form, less than 2, or more than 2^53.
+std::optional<uint64_t> parse_amount(std::string_view text);
 
 // "90s", "5m", "1h"; nullopt: not of that form, nothing, or more than a day.
 std::optional<uint64_t> parse_window_ns(std::string_view text);

@@ -20,6 +20,7 @@ void OpenSequence::add_counted(FindingStep piece) {
 
 void OpenSequence::forget_before(uint64_t time_ns) {
   counter.forget_before(time_ns);
+  sum.forget_before(time_ns);
   while (counted > 0 && evidence.front().time_ns < time_ns) {
     evidence.erase(evidence.begin());
     --counted;
@@ -35,6 +36,7 @@ void OpenSequence::begin_again() {
 void OpenSequence::reach(size_t step) {
   next = step;
   counter = {};
+  sum = {};
   counted = 0;
 }
 

@@ -11,6 +11,7 @@
 #include "agent/detect/sequence/sequence.h"
 #include "agent/detect/sequence/subtree.h"
 #include "agent/detect/sequence/window_counter.h"
+#include "agent/detect/sequence/window_sum.h"
 
 namespace picket {
 
@@ -23,6 +24,7 @@ struct OpenSequence {
   uint64_t first_ns = 0, last_ns = 0;
   std::vector<FindingStep> evidence;
   WindowCounter counter;           // of the step that is waited for, where it counts
+  WindowSum sum;                   // the same, where it adds up
   size_t counted = 0;              // pieces of evidence of that step
   uint64_t serial = 0;             // of the events that it counted
   uint64_t number = 0;             // how far a counting step came

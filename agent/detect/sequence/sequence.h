@@ -14,10 +14,14 @@ struct SequenceStep {
   bool absent = false;               // it must not happen between its neighbours
   uint64_t count = 1;                // of events, or of values of `distinct`
   std::optional<uint32_t> distinct;  // index into Program::slots
+  std::optional<uint32_t> sum;       // the same: `count` is what its values must come to
 };
 
+// Whose events belong together.
+enum class SequenceBy : uint8_t { lineage, workspace, owner };
+
 struct Sequence {
-  bool by_workspace = false;  // else by lineage
+  SequenceBy by = SequenceBy::lineage;
   uint64_t window_ns = 0;
   std::vector<SequenceStep> steps;  // the first one happens; no two absent ones side by side
   std::string text;                 // as written: equal texts mean the same over a reload

@@ -1,6 +1,7 @@
 #include "agent/detect/sequence/tracker.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -137,19 +138,22 @@ void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& 
                   observation,
                   evaluation,
                   withheld,
-                  sequence.by_workspace ? Subtree{} : subtree_of(observation.process)};
+                  sequence.by == SequenceBy::lineage ? subtree_of(observation.process) : Subtree{}};
   const uint64_t cgroup = observation.workspace.cgroup_id;
-  auto known = places_.find(cgroup);
+  // Of a workspace without an owner it is the workspace itself.
+  Whose whose{sequence.by == SequenceBy::owner ? observation.workspace.owner : std::string(), 0};
+  if (whose.owner.empty()) whose.cgroup_id = cgroup;
+  auto known = places_.find(whose);
   if (known == places_.end()) {
     if (index != 0) return;  // nothing is open here
     if (places_.size() >= limits_.workspaces) {
       losses_.push_back({cgroup, 1, step.time_ns(), step.time_ns()});
       return;
     }
-    known = places_.emplace(cgroup, std::make_unique<Place>()).first;
-    known->second->loss.cgroup_id = cgroup;
+    known = places_.emplace(std::move(whose), std::make_unique<Place>()).first;
   }
   Place& place = *known->second;
+  place.loss.cgroup_id = cgroup;
   Opens& opens = place.by_rule[rule];
   if (step.step().absent) {
     place.erase_if(opens, [&](const Open& open) {
@@ -219,13 +223,36 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
   return !counts;  // what counts goes on, and tells how far it came
 }
 
+// Whether it is enough now, and was not before.
+bool SequenceTracker::add_up(const Step& step, Open& open) {
+  const auto text = step.evaluation.value(*step.step().sum);
+  uint64_t amount = 0;
+  if (text.has_value()) std::from_chars(text->data(), text->data() + text->size(), amount);
+  if (amount == 0) return false;
+  const uint64_t window_ns = step.sequence.window_ns;
+  if (open.slides()) {
+    open.forget_before(step.time_ns() - std::min(step.time_ns(), window_ns));
+    if (open.finding.has_value() && open.sum.total() + amount < step.step().count)
+      open.begin_again();
+  }
+  open.sum.add(step.time_ns(), amount, window_ns);
+  if (open.slides()) open.first_ns = open.sum.oldest_ns();
+  open.last_ns = step.time_ns();
+  if (!open.finding.has_value()) open.add_counted(step.evidence());
+  open.grew = open.finding.has_value();
+  open.number = std::max(open.number, open.sum.total());
+  return !open.finding.has_value() && open.sum.total() >= step.step().count;
+}
+
 // Whether there are enough now, and were not before.
 bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
+  if (step.step().sum.has_value()) return add_up(step, open);
   uint64_t value = ++open.serial;
   if (step.step().distinct.has_value()) {
     const auto text = step.evaluation.value(*step.step().distinct);
     if (!text.has_value()) return false;
-    value = absl::HashOf(*text);
+    // What is one thing in one workspace is another one in the next.
+    value = absl::HashOf(*text, step.observation.workspace.cgroup_id);
   }
   const size_t before = open.counter.size();
   if (open.slides()) {
@@ -265,7 +292,7 @@ void SequenceTracker::on_tick(uint64_t event_time_ns, FindingSink& sink) {
     Place& place = *at->second;
     for (auto& [rule, opens] : place.by_rule) tick(rule, place, opens, event_time_ns, sink);
     if (place.loss.count > 0)
-      losses_.push_back(std::exchange(place.loss, SequenceLoss{.cgroup_id = at->first}));
+      losses_.push_back(std::exchange(place.loss, SequenceLoss{.cgroup_id = place.loss.cgroup_id}));
     at = place.open == 0 ? places_.erase(at) : std::next(at);
   }
 }

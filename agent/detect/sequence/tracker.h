@@ -1,13 +1,14 @@
-// The open sequences of every workspace: which steps were seen, and which one is waited for. Owner:
-// the pipeline thread; event time only. Bounded per workspace, so that a flood in one never costs
-// another its open sequences; what a full workspace let go of is counted, and told by whoever asks.
-// Errors: none.
+// The open sequences of every workspace and owner: which steps were seen, and which one is waited
+// for. Owner: the pipeline thread; event time only. Bounded per workspace, so that a flood in one
+// never costs another its open sequences; what a full workspace let go of is counted, and told by
+// whoever asks. Errors: none.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "agent/detect/detector.h"
@@ -61,12 +62,18 @@ class SequenceTracker {
   void take(const Step& step, Place& place, Opens& opens, FindingSink& sink);
   bool advance(const Step& step, Place& place, Open& open, FindingSink& sink);
   bool count(const Step& step, Place& place, Open& open);
+  bool add_up(const Step& step, Open& open);
   void make_room(Place& place, uint64_t time_ns);
   void tick(uint32_t rule, Place& place, Opens& opens, uint64_t now_ns, FindingSink& sink);
 
   const SequenceLimits limits_;
   std::shared_ptr<const RuleSet> rules_;
-  std::map<uint64_t, std::unique_ptr<Place>> places_;  // by the workspace's cgroup
+  struct Whose {  // a workspace, or an owner with all that are theirs
+    std::string owner;
+    uint64_t cgroup_id = 0;
+    friend auto operator<=>(const Whose&, const Whose&) = default;
+  };
+  std::map<Whose, std::unique_ptr<Place>> places_;
   std::vector<SequenceLoss> losses_;
 };
 

@@ -4,13 +4,18 @@
  *   contact serve ADDRESS PORT           accepts and reads; returns when it listens
  *   contact unix-serve PATH              the same of a unix socket
  *   contact unix PATH                    connects there
+ *   contact upload ADDRESS PORT BYTES write|sendfile|splice
+ *                                        sends so many, that way; ends when they have arrived
  *   contact shell COMMAND                runs it as its child
  *   contact compute SECONDS              never rests
  *   contact mine SECONDS ADDRESS PORT    the same beside a connection on which little moves */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -70,6 +75,38 @@ static void send_text(int fd, const char* text) {
   if (write(fd, bytes, length) < 0) give_up("write");
 }
 
+static void must(int holds, const char* what) {
+  if (!holds) give_up(what);
+}
+
+/* From a file in memory, so that no descriptor of a disk's file is needed. */
+static int upload(int fd, long bytes, const char* how) {
+  static const char zeros[65536];
+  int file = memfd_create("upload", 0), ends[2];
+  must(file >= 0 && ftruncate(file, bytes) == 0 && pipe(ends) == 0, "memfd");
+  for (long left = bytes, sent; left > 0; left -= sent) {
+    size_t part = left < (long)sizeof zeros ? (size_t)left : sizeof zeros;
+    if (!strcmp(how, "sendfile")) {
+      sent = sendfile(fd, file, NULL, part);
+    } else if (!strcmp(how, "splice")) {
+      ssize_t held = splice(file, NULL, ends[1], NULL, part, 0);
+      must(held > 0, "splice");
+      for (sent = 0; sent < held;) {
+        ssize_t moved = splice(ends[0], NULL, fd, NULL, (size_t)(held - sent), 0);
+        must(moved > 0, "splice");
+        sent += moved;
+      }
+    } else {
+      sent = write(fd, zeros, part);
+    }
+    must(sent > 0, how);
+  }
+  char byte;
+  shutdown(fd, SHUT_WR);
+  while (read(fd, &byte, 1) > 0) continue;
+  return 0;
+}
+
 static int compute(int seconds, int fd) {
   volatile double x = 1;
   time_t end = time(NULL) + seconds, told = 0;
@@ -91,6 +128,11 @@ int main(int argc, char** argv) {
   if (!strcmp(argv[1], "serve")) return serve(open_socket("tcp", argv[2], argv[3], 1));
   if (!strcmp(argv[1], "mine") && argc == 5)
     return compute(atoi(argv[2]), open_socket("tcp", argv[3], argv[4], 0));
+  if (!strcmp(argv[1], "upload")) {
+    if (argc < 6) return 2;
+    int to = open_socket("tcp", argv[2], argv[3], 0);
+    return to < 0 ? 1 : upload(to, atol(argv[4]), argv[5]);
+  }
   int fd = open_socket(argv[1], argv[2], argv[3], 0);
   if (fd >= 0 && argc == 5) send_text(fd, argv[4]);
   return 0;

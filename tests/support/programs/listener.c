@@ -1,7 +1,7 @@
-/* listener FIRST COUNT: the far end of reverse shells. Listens on COUNT ports of 127.0.0.1 from
- * FIRST on and returns when it does, going on in the background. Asks whoever connects for the
- * proof of a shell, writes what came to /tmp/received.PORT, and only then ends the shell: when the
- * shell is gone, the file is there. */
+/* listener FIRST COUNT [COMMAND]: the far end of reverse shells. Listens on COUNT ports of
+ * 127.0.0.1 from FIRST on and returns when it does, going on in the background. Asks whoever
+ * connects for the proof of a shell, writes what came to /tmp/received.PORT, has it run COMMAND,
+ * and only then ends the shell: when the shell is gone, the file is there. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,7 @@ static void keep(int port, const char* text) {
   close(file);
 }
 
-static void talk(int peer, int port) {
+static void talk(int peer, int port, const char* command) {
   char text[4096] = "";
   size_t length = 0;
   if (write(peer, ASK_FOR_PROOF, sizeof ASK_FOR_PROOF - 1) < 0) return;
@@ -29,12 +29,13 @@ static void talk(int peer, int port) {
     text[length += (size_t)got] = '\0';
   }
   keep(port, text);
+  if (command && dprintf(peer, "%s\n", command) < 0) return;
   if (write(peer, "exit\n", 5) == 5)
     while (read(peer, text, sizeof text) > 0) continue;
 }
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 3 && argc != 4) return 2;
   int first = atoi(argv[1]), count = atoi(argv[2]);
   if (count < 1 || count > PORTS) return 2;
   struct pollfd waiting[PORTS];
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
       int peer = accept4(waiting[i].fd, NULL, NULL, SOCK_CLOEXEC);
       if (peer < 0) continue;
       if (fork() == 0) {
-        talk(peer, first + i);
+        talk(peer, first + i, argc == 4 ? argv[3] : NULL);
         _exit(0);
       }
       close(peer);

@@ -1,79 +1,100 @@
-/* rings PORT: through an io_uring and without a system call for any of it: opens /etc/passwd as a
- * descriptor and again into the ring's own table, makes and removes the directory made-by-ring, and
- * connects to 127.0.0.1:PORT, where nobody needs to listen. Exits with the number of the step that
- * failed. */
+/* Through an io_uring and without a system call for any of it: opens /etc/passwd as a descriptor,
+ * without asking how that ended, and again into the ring's own table; makes and removes the
+ * directory made-by-ring; connects to 127.0.0.1:PORT and sends a datagram to the port after it,
+ * where nobody needs to listen; makes a netlink socket; binds a unix socket to made-by-ring.sock,
+ * listens there, connects to it and accepts. Where the kernel's rings cannot bind, the calls do.
+ * Exits with the number of the step that failed. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <linux/io_uring.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <sys/un.h>
 
-static struct io_uring_sqe* entries;
-static char* shared;
-static struct io_uring_params setup;
-static int ring;
+#include "ring.h"
 
-static int make_ring(void) {
-  ring = syscall(SYS_io_uring_setup, 4, &setup);
-  if (ring < 0 || !(setup.features & IORING_FEAT_SINGLE_MMAP)) return 0;
-  size_t size = setup.cq_off.cqes + setup.cq_entries * sizeof(struct io_uring_cqe);
-  shared = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-  entries = mmap(0, setup.sq_entries * sizeof(*entries), PROT_READ | PROT_WRITE, MAP_SHARED, ring,
-                 IORING_OFF_SQES);
-  return shared != MAP_FAILED && entries != MAP_FAILED;
+static struct ring ring;
+
+static int open_files(void) {
+  struct io_uring_sqe request = {
+      .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY};
+  request.addr = (unsigned long)"/etc/passwd";
+  if (perform(&ring, &request) < 0) return 4;
+  request.addr = (unsigned long)"/etc/group";
+  request.flags = IOSQE_CQE_SKIP_SUCCESS;
+  if (perform(&ring, &request) < 0) return 14;
+  request.flags = 0;
+  request.addr = (unsigned long)"/etc/passwd";
+  int table[1] = {-1};
+  if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, table, 1)) return 5;
+  request.file_index = 1; /* the first place */
+  return perform(&ring, &request) < 0 ? 6 : 0;
 }
 
-/* One request, and its result. */
-static int perform(const struct io_uring_sqe* request) {
-  unsigned* tail = (unsigned*)(shared + setup.sq_off.tail);
-  unsigned* indices = (unsigned*)(shared + setup.sq_off.array);
-  unsigned* head = (unsigned*)(shared + setup.cq_off.head);
-  struct io_uring_cqe* answers = (struct io_uring_cqe*)(shared + setup.cq_off.cqes);
-  entries[0] = *request;
-  indices[*tail & (setup.sq_entries - 1)] = 0;
-  __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-  if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, 0, 0) != 1) return -1000;
-  int result = answers[*head & (setup.cq_entries - 1)].res;
-  __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
-  return result;
+static int change_names(void) {
+  struct io_uring_sqe request = {.opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .len = 0755};
+  request.addr = (unsigned long)"made-by-ring";
+  if (perform(&ring, &request) != 0) return 7;
+  request.opcode = IORING_OP_UNLINKAT;
+  request.len = 0;
+  request.unlink_flags = AT_REMOVEDIR;
+  return perform(&ring, &request) != 0 ? 8 : 0;
+}
+
+static int ring_socket(int family, int type, int protocol) {
+  struct io_uring_sqe request = {.opcode = IORING_OP_SOCKET, .fd = family, .off = type};
+  request.len = protocol;
+  return perform(&ring, &request);
+}
+
+static int with_address(int operation, int fd, const void* address, size_t length) {
+  struct io_uring_sqe request = {.opcode = operation, .fd = fd, .off = length};
+  request.addr = (unsigned long)address;
+  return perform(&ring, &request);
+}
+
+static int use_network(int port) {
+  struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(port)};
+  peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (with_address(IORING_OP_CONNECT, socket(AF_INET, SOCK_DGRAM, 0), &peer, sizeof(peer)) ==
+      NO_ANSWER)
+    return 9;
+  peer.sin_port = htons(port + 1);
+  struct iovec data = {"datagram", 8};
+  struct msghdr message = {
+      .msg_name = &peer, .msg_namelen = sizeof(peer), .msg_iov = &data, .msg_iovlen = 1};
+  struct io_uring_sqe request = {.opcode = IORING_OP_SENDMSG, .len = 1};
+  request.fd = socket(AF_INET, SOCK_DGRAM, 0);
+  request.addr = (unsigned long)&message;
+  if (perform(&ring, &request) != 8) return 10;
+  return ring_socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT) < 0 ? 11 : 0;
+}
+
+static int serve_and_connect(void) {
+  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "made-by-ring.sock"};
+  int listener = ring_socket(AF_UNIX, SOCK_STREAM, 0);
+  int bound = with_address(RING_OP_BIND, listener, &name, sizeof(name));
+  if (bound == -EINVAL) { /* the calls, then */
+    if (bind(listener, (struct sockaddr*)&name, sizeof(name)) || listen(listener, 1)) return 12;
+  } else {
+    struct io_uring_sqe listens = {.opcode = RING_OP_LISTEN, .fd = listener, .len = 1};
+    if (bound != 0 || perform(&ring, &listens) != 0) return 12;
+  }
+  int client = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (with_address(IORING_OP_CONNECT, client, &name, sizeof(name)) != 0) return 13;
+  struct io_uring_sqe accepts = {.opcode = IORING_OP_ACCEPT, .fd = listener};
+  return perform(&ring, &accepts) < 0 ? 15 : unlink(name.sun_path);
 }
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  if (!make_ring()) return 3;
-  struct io_uring_sqe request = {
-      .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY};
-  request.addr = (unsigned long)"/etc/passwd";
-  if (perform(&request) < 0) return 4;
-
-  int table[1] = {-1};
-  if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, table, 1)) return 5;
-  request.file_index = 1; /* the first place */
-  if (perform(&request) < 0) return 6;
-
-  memset(&request, 0, sizeof(request));
-  request.opcode = IORING_OP_MKDIRAT;
-  request.fd = AT_FDCWD;
-  request.addr = (unsigned long)"made-by-ring";
-  request.len = 0755;
-  if (perform(&request) != 0) return 7;
-  request.opcode = IORING_OP_UNLINKAT;
-  request.len = 0;
-  request.unlink_flags = AT_REMOVEDIR;
-  if (perform(&request) != 0) return 8;
-
-  struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
-  peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  memset(&request, 0, sizeof(request));
-  request.opcode = IORING_OP_CONNECT;
-  request.fd = socket(AF_INET, SOCK_DGRAM, 0);
-  request.addr = (unsigned long)&peer;
-  request.off = sizeof(peer);
-  return perform(&request) == -1000 ? 9 : 0;
+  if (!make_ring(&ring)) return 3;
+  int failed = open_files();
+  if (!failed) failed = change_names();
+  if (!failed) failed = use_network(atoi(argv[1]));
+  return failed ? failed : serve_and_connect();
 }

@@ -1,0 +1,138 @@
+#include "collector/fleet/rule_bundles.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/alert_json.h"
+#include "common/rule_bundle.h"
+#include "common/rule_signature.h"
+#include "common/utf8.h"
+
+namespace picket {
+namespace {
+
+constexpr const char* kAction = "rules.push";
+constexpr size_t kMaxReason = 1000;
+
+std::string words(const absl::Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
+
+v1::AuditEntry entry_of(const std::string& actor, const std::string& object,
+                        const std::string& reason, std::string outcome) {
+  v1::AuditEntry entry;
+  entry.set_actor(actor);
+  entry.set_action(kAction);
+  entry.set_object(object);
+  entry.set_reason(to_utf8(std::string_view(reason).substr(0, kMaxReason)));
+  entry.set_outcome(std::move(outcome));
+  return entry;
+}
+
+std::string object_of(const v1::RuleBundleInfo& bundle) {
+  return fmt::format("bundle {} serial {}", bundle.bundle_id(), bundle.serial());
+}
+
+}  // namespace
+
+absl::Status RuleBundles::start(const Store& store) {
+  const auto reader = store.reader();
+  if (!reader.ok()) return reader.status();
+  auto kept = (*reader)->rules();
+  if (absl::IsNotFound(kept.status())) return absl::OkStatus();
+  if (!kept.ok()) return kept.status();
+  const std::lock_guard lock(mutex_);
+  current_ = std::make_shared<const RuleBundle>(*std::move(kept));
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const RuleBundle> RuleBundles::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+// What every agent would refuse is told at once; whether the signature is good only they can say.
+absl::StatusOr<RuleBundle> RuleBundles::check(RulesPushed& pushed) const {
+  if (pushed.reason.find_first_not_of(" \t\r\n") == std::string::npos)
+    return absl::InvalidArgumentError("a reason is required: it goes into the audit log");
+  if (pushed.reason.size() > kMaxReason)
+    return absl::InvalidArgumentError(
+        fmt::format("the reason is longer than {} bytes", kMaxReason));
+  v1::RuleBundle message;
+  if (!message.ParseFromString(pushed.bundle) || message.files().empty())
+    return absl::InvalidArgumentError("what was pushed is no bundle of rules");
+  const auto serial = rule_signature_serial(message.signature());
+  if (!serial.ok()) return serial.status();
+  RuleBundle bundle;
+  bundle.info.set_bundle_id(rule_bundle_id(message.signature()));
+  bundle.info.set_serial(*serial);
+  bundle.info.set_size(pushed.bundle.size());
+  bundle.info.set_files(static_cast<uint32_t>(message.files_size()));
+  bundle.info.set_pushed_by(pushed.actor);
+  bundle.info.set_reason(pushed.reason);
+  set_wall_ns(*bundle.info.mutable_pushed(), clock_.wall_ns());
+  bundle.bytes = std::move(pushed.bundle);
+  const auto now = current();
+  if (now && *serial <= now->info.serial() && bundle.info.bundle_id() != now->info.bundle_id())
+    return absl::FailedPreconditionError(
+        fmt::format("serial {} is not above {}, the current bundle's; to go back to old rules, "
+                    "sign them anew",
+                    *serial, now->info.serial()));
+  return bundle;
+}
+
+// No audit entry, no bundle.
+absl::Status RuleBundles::keep(const RuleBundle& bundle, v1::PushRulesResponse& response) {
+  const v1::RuleBundleInfo& info = bundle.info;
+  const std::string object = object_of(info);
+  return writer_.run_and_wait([&](Store& store) -> absl::Status {
+    const auto entry = store.append_audit(
+        entry_of(info.pushed_by(), object, info.reason(), "accepted: it is offered to the nodes"));
+    if (!entry.ok()) return entry.status();
+    response.set_audit_id(std::to_string(entry->sequence()));
+    absl::Status kept = store.set_rules(bundle);
+    if (kept.ok()) return kept;
+    const auto undone = store.append_audit(
+        entry_of(info.pushed_by(), object, info.reason(), "failed: " + words(kept)));
+    return undone.ok() ? kept : undone.status();
+  });
+}
+
+absl::StatusOr<v1::PushRulesResponse> RuleBundles::push(RulesPushed pushed) {
+  const std::lock_guard one_at_a_time(pushing_);
+  auto checked = check(pushed);
+  if (!checked.ok()) {
+    refuse(pushed, checked.status());
+    return checked.status();
+  }
+  const auto bundle = std::make_shared<const RuleBundle>(*std::move(checked));
+  v1::PushRulesResponse response;
+  *response.mutable_bundle() = bundle->info;
+  if (absl::Status status = keep(*bundle, response); !status.ok()) return status;
+  {
+    const std::lock_guard lock(mutex_);
+    current_ = bundle;
+  }
+  // Who connects from now on is offered it by its own stream.
+  for (const std::string& node : nodes_.connected()) {
+    const auto link = nodes_.find(node);
+    if (!link) continue;
+    link->offer(bundle);
+    response.set_nodes(response.nodes() + 1);
+  }
+  return response;
+}
+
+void RuleBundles::refuse(const RulesPushed& pushed, const absl::Status& why) {
+  const absl::Status status = writer_.run_and_wait([&](Store& store) {
+    return store
+        .append_audit(entry_of(pushed.actor, "bundle", pushed.reason, "refused: " + words(why)))
+        .status();
+  });
+  if (!status.ok())
+    spdlog::error("a refusal of {} could not be audited: {}", pushed.actor, words(status));
+}
+
+}  // namespace picket
