@@ -106,8 +106,11 @@ ProcessTable::Node& ProcessTable::touch(const pk_header& header) {
   // A task keeps the workspace whose cgroup it entered first.
   if (known->workspace_cgroup == 0) known->workspace_cgroup = header.cgroup_id;
   if (header.flags & PK_EXEC_IN) known->exec_in = true;
-  if (header.type != PK_FOUND || known->state_ns <= header.time_ns)
-    update_credentials(*known, header);
+  if (header.type != PK_FOUND || known->state_ns <= header.time_ns) {
+    if (header.type != PK_EXEC && gains_root(*known, header.uid)) known->gained_root = true;
+    // What an exec gives is known with its record.
+    if (header.type != PK_EXEC) update_credentials(*known, header);
+  }
   return *known;
 }
 
@@ -147,6 +150,7 @@ void ProcessTable::on_fork(Node& node, const Event& event, const pk_fork& fork) 
   node.blank = parent == nullptr || parent->state_ns == 0 || parent->blank;
   if (!node.blank) {
     inherit(node, *parent, fork.clone_flags);
+    node.gained_root = gains_root(*parent, event.header().uid);
     if (parent->files != nullptr) node.files = std::make_unique<FileUse>(*parent->files);
     node.environments = parent->environments;
   }
@@ -167,6 +171,8 @@ void ProcessTable::on_exec(Node& node, const Event& event, const pk_exec& exec) 
     return;
   }
   const bool first_state = node.state_ns == 0;
+  // The real id stays behind a set-id program.
+  if (!found && exec.ruid == 0 && gains_root(node, event.header().uid)) node.gained_root = true;
   update_from_exec(node, event, exec, texts_);
   node.state_ns = time_ns;
   node.blank = false;

@@ -14,6 +14,10 @@ std::string_view name_of(const char (&comm)[PK_COMM_LEN]) {
 
 }  // namespace
 
+bool gains_root(const Process& before, uint32_t uid) {
+  return uid == 0 && before.uid != 0 && before.ruid != 0 && before.suid != 0;
+}
+
 void update_credentials(Process& process, const pk_header& header) {
   process.uid = process.euid = header.uid;
   process.gid = header.gid;

@@ -9,6 +9,8 @@
 namespace picket {
 
 // Every record: as whom the process acts now.
+// Whether who was `before` cannot be root now by a set-id program: that leaves a saved id of 0.
+bool gains_root(const Process& before, uint32_t uid);
 void update_credentials(Process& process, const pk_header& header);
 
 // PK_EXEC and PK_FOUND: everything the record tells, except parent and exec time.

@@ -53,7 +53,9 @@ class FileReader {
     } else if (item.has("list")) {
       read_list(item);
     } else if (item.has("egress")) {
-      rules_.read_policy(item);
+      rules_.read_egress_policy(item);
+    } else if (item.has("agent_files")) {
+      rules_.read_agent_files_policy(item);
     } else if (item.has("waiver")) {
       read_waiver(item);
     } else if (item.has("lineage")) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "agent/detect/rule/file_values.h"
+#include "agent/enrich/lineage.h"
 
 namespace picket::rule {
 namespace {
@@ -77,6 +78,15 @@ void read_foreign_namespace(const FieldRequest& request, FieldResult& result) {
   result.add(request.observation.foreign_namespace);
 }
 
+// Compared with the one that the workspace's processes were started in.
+void read_own_user_namespace(const FieldRequest& request, FieldResult& result) {
+  const auto* call = request.observation.event.as<pk_system>();
+  if (call == nullptr || call->user_ns == 0) return;
+  const Process* first = &request.observation.process;
+  for (const Process& ancestor : lineage(*first)) first = &ancestor;
+  if (first->user_ns != 0) result.add(first->user_ns != call->user_ns);
+}
+
 void read_compat(const FieldRequest& request, FieldResult& result) {
   result.add((request.observation.event.header().flags & PK_COMPAT) != 0);
 }
@@ -113,6 +123,11 @@ std::span<const Field> call_fields() {
        .read = read_foreign_namespace,
        .events = mask_of(PK_SYSTEM) | mask_of(PK_OPEN) | mask_of(PK_EXEC),
        .trait = Trait::of_interest},
+      {.name = "evt.own_user_namespace",
+       .type = boolean,
+       .doc = "The call is made in a user namespace that the workspace made for itself",
+       .read = read_own_user_namespace,
+       .events = mask_of(PK_SYSTEM)},
       {.name = "evt.io_uring",
        .type = boolean,
        .doc = "An io_uring did it for the process; whether it succeeded is told of opens, sockets "

@@ -189,6 +189,9 @@ void read_layer(const FieldRequest& request, FieldResult& result) {
 void read_exec_in(const FieldRequest& request, FieldResult& result) {
   result.add(self(request).exec_in);
 }
+void read_gained_root(const FieldRequest& request, FieldResult& result) {
+  result.add(self(request).gained_root);
+}
 void read_origin(const FieldRequest& request, FieldResult& result) {
   result.add(to_string(self(request).driver.origin));
 }
@@ -260,6 +263,9 @@ std::span<const Field> process_fields() {
       decided_by(Trait::exec_in,
                  {"proc.exec_in", boolean, "The process was put into the workspace from outside",
                   read_exec_in}),
+      {"proc.gained_root", boolean,
+       "It became root (of the node's user namespace), and neither was nor ran a set-id program",
+       read_gained_root},
       {"proc.origin", text,
        "Who drives it: human ide build package_manager ai_agent service platform unknown",
        read_origin, Values::one, Argument::none, kAllEvents, origin_word},

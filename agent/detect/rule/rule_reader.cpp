@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/detect/rule/agent_files_reader.h"
 #include "agent/detect/rule/egress_reader.h"
 #include "agent/detect/rule/exception_reader.h"
 #include "agent/detect/rule/override.h"
@@ -170,21 +171,43 @@ bool RuleReader::read_keys(YamlItem& item, Given& given) {
 }
 
 // A policy is a rule whose condition follows from what it allows.
-void RuleReader::read_policy(YamlItem& item) {
+void RuleReader::read_egress_policy(YamlItem& item) {
   const size_t errors = report_.errors.size();
   item.allow({"egress", "desc", "why", "scope", "allow", "priority", "shadow", "enabled", "respond",
               "tags"});
+  auto rule = read_policy(
+      item, "egress",
+      "The workspace's policy names the destinations that its work needs; this is none.");
+  if (!rule.has_value()) return;
+  if (rule->info.tags.empty()) rule->info.tags = {"egress", "network"};
+  if (read_egress(item, report_, *rule) && report_.errors.size() == errors) keep(*std::move(rule));
+}
+
+void RuleReader::read_agent_files_policy(YamlItem& item) {
+  const size_t errors = report_.errors.size();
+  item.allow({"agent_files", "desc", "why", "scope", "write", "credentials", "startup", "priority",
+              "shadow", "enabled", "respond", "tags"});
+  auto rule = read_policy(
+      item, "agent_files",
+      "The policy names what an AI agent's work needs of the files; this is not of it.");
+  if (!rule.has_value()) return;
+  if (rule->info.tags.empty()) rule->info.tags = {"ai_agent", "filesystem"};
+  if (read_agent_files(item, *rule) && report_.errors.size() == errors) keep(*std::move(rule));
+}
+
+// What policies have in common; the rule is called KIND.NAME.
+std::optional<RuleDefinition> RuleReader::read_policy(YamlItem& item, std::string_view kind,
+                                                      std::string_view why) {
   RuleDefinition rule;
-  if (!item.read_name("egress", rule.name)) return;
-  rule.name.value = "egress." + rule.name.value;
+  if (!item.read_name(kind, rule.name)) return std::nullopt;
+  rule.name.value = fmt::format("{}.{}", kind, rule.name.value);
   rule.info.name = rule.name.value;
   rule.info.file = item.file()->name;
   rule.info.line = rule.name.start.line;
   rule.info.column = rule.name.start.column;
   rule.info.source = kSource;
   rule.info.priority = Priority::warning;
-  rule.info.why =
-      "The workspace's policy names the destinations that its work needs; this is none.";
+  rule.info.why = why;
   SourceText text;
   if (item.has("desc") && item.read("desc", text)) rule.info.desc = trimmed(text.value);
   if (item.has("why") && item.read("why", text)) rule.info.why = trimmed(text.value);
@@ -196,8 +219,7 @@ void RuleReader::read_policy(YamlItem& item) {
   item.read_items(
       "tags", [&](SourceText tag, bool) { rule.info.tags.push_back(std::move(tag.value)); },
       YamlItem::kOptional);
-  if (rule.info.tags.empty()) rule.info.tags = {"egress", "network"};
-  if (read_egress(item, report_, rule) && report_.errors.size() == errors) keep(std::move(rule));
+  return rule;
 }
 
 void RuleReader::read_priority(YamlItem& item, RuleInfo& info) {

@@ -14,11 +14,14 @@ class RuleReader {
       : definitions_(definitions), report_(report) {}
 
   void read(YamlItem& item);
-  void read_policy(YamlItem& item);  // `egress`
+  void read_egress_policy(YamlItem& item);
+  void read_agent_files_policy(YamlItem& item);
 
  private:
   struct Given;
 
+  std::optional<RuleDefinition> read_policy(YamlItem& item, std::string_view kind,
+                                            std::string_view why);
   bool read_keys(YamlItem& item, Given& given);
   void read_priority(YamlItem& item, RuleInfo& info);
   void read_respond(YamlItem& item, RuleInfo& info);

@@ -12,6 +12,7 @@
  *   escape joinpid PID -- PROGRAM...          the same by pidfd, all at once
  *   escape in DIRECTORY PROGRAM...            chdir, then runs it
  *   escape memfd PROGRAM WORDS...     runs a copy that is in memory only
+ *   escape nameless PROGRAM     runs it without any argument, its name included
  *   escape deleted PROGRAM WORDS...   runs it after it has lost its name
  *   escape connect SOCKET       a unix stream socket
  *   escape serve SOCKET         listens there until it is ended; prints "ready"
@@ -131,6 +132,12 @@ static int unix_socket(const char* path, int serves) {
   for (;;) pause();
 }
 
+static int run_without_arguments(const char* program) {
+  char* none[] = {0};
+  execve(program, none, environ);
+  return 1;
+}
+
 static int run_nameless(char** words, int in_memory) {
   int from = open(words[0], O_RDONLY), to = from;
   char bytes[65536];
@@ -163,6 +170,7 @@ int main(int argc, char** argv) {
   if (!strcmp(what, "join")) return join(words);
   if (!strcmp(what, "connect")) return unix_socket(words[0], 0);
   if (!strcmp(what, "serve")) return unix_socket(words[0], 1);
+  if (!strcmp(what, "nameless")) return run_without_arguments(words[0]);
   if (argc < 4) return 2;
   if (!strcmp(what, "memfd")) return run_nameless(words, 1);
   if (!strcmp(what, "deleted")) return run_nameless(words, 0);
