@@ -20,14 +20,6 @@ struct Attempt {
   std::vector<std::string> command;
 };
 
-inline std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
-  std::vector<Alert> result;
-  for (const Alert& alert : distinct(alerts))
-    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
-      result.push_back(alert);
-  return result;
-}
-
 class EscapeTest : public AcceptanceTest {
  protected:
   // In mount, network and UTS namespaces of its own, with a program and a file that only it has.
