@@ -20,6 +20,9 @@ struct Attempt {
   std::vector<std::string> command;
 };
 
+// Of this machine, whose /usr some containers have: not every machine has every tool.
+inline bool has_program(const char* path) { return std::filesystem::exists(path); }
+
 inline std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
   std::vector<Alert> result;
   for (const Alert& alert : distinct(alerts))

@@ -13,10 +13,11 @@ export GIT_SSH_COMMAND="ssh -p 2222 -o StrictHostKeyChecking=accept-new"
 git config --global user.name Dev && git config --global user.email dev@example.com
 git config --global init.defaultBranch main
 git init -q --bare server/app.git
-git clone -q "ssh://127.0.0.1$PWD/server/app.git" app
+mkdir -p template/hooks
+printf '#!/bin/sh\ngit diff --cached --check\n' >template/hooks/pre-commit
+chmod +x template/hooks/pre-commit
+git clone -q --template="$PWD/template" "ssh://127.0.0.1$PWD/server/app.git" app
 cd app
-printf '#!/bin/sh\ngit diff --cached --check\n' >.git/hooks/pre-commit
-chmod +x .git/hooks/pre-commit
 for i in $(seq $((5 * SCALE))); do
   echo "line $i" >>README
   git add README && git commit -q -m "Change $i"
