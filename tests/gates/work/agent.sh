@@ -27,6 +27,6 @@ run("for i in $(seq 50); do curl -fs http://127.0.0.1:8004/sum.py && break; slee
 process.kill(-server.pid);
 TEXT
 (cd package && npm pack --silent >/dev/null)
-npm install --global --prefix "$HOME/.npm-global" --offline --silent package/anthropic-ai-claude-code-1.0.0.tgz
+npm install --global --prefix "$HOME/.npm-global" --offline --silent ./package/anthropic-ai-claude-code-1.0.0.tgz
 cd project
 for i in $(seq "$SCALE"); do rm -rf .git && "$HOME/.npm-global/bin/claude" -p 'fix the test'; done
