@@ -36,7 +36,7 @@ struct Process {
   uint32_t tty_nr = 0;
   bool exec_in = false;  // put into the workspace from outside (PK_EXEC_IN)
   bool exited = false;
-  bool gained_root = false;  // nobody gave it that: no set-id program, no ancestor
+  bool gained_root = false;       // nobody gave it that: no set-id program, no ancestor
   bool runs_script = false;       // `source` is a script's
   Origin tool = Origin::unknown;  // which tool its program itself is, whoever drives it
   Driver driver;

@@ -49,7 +49,7 @@ TEST_F(AI3, WhatThePolicyDoesNotAllowIsOneAlertEach) {
   const std::vector<const char*> attempts = {
       // credentials
       "/usr/bin/cat /root/.ssh/id_ed25519; true",
-      "/usr/bin/python3.11 -c 'open(\"/root/.netrc\").read()'; true",
+      "/usr/bin/python3 -c 'open(\"/root/.netrc\").read()'; true",
       "read secret </root/.ssh/id_ed25519; true",
       "/usr/bin/setsid /bin/sh -c '/usr/bin/base64 /root/.netrc; true'; true",
       // outside of the project
@@ -86,7 +86,7 @@ TEST_F(AI3, PlainWorkAndAPersonsShellAreSilent) {
        "/usr/bin/git init -q . && /usr/bin/git config user.name a && "
        "/usr/bin/git config user.email a@example.org && /usr/bin/git add src && "
        "/usr/bin/git commit -qm x && /usr/bin/mkdir build && "
-       "/usr/bin/python3.11 -B -c 'open(\"build/out\", \"w\").write(\"1\")' && "
+       "/usr/bin/python3 -B -c 'open(\"build/out\", \"w\").write(\"1\")' && "
        "/usr/bin/mv build/out build/done && /usr/bin/rm -r build && echo >/tmp/note && "
        "/usr/bin/ssh-keygen -y -f /root/.ssh/id_ed25519; echo the agent is done"});
   run({"/bin/sh", "-c",

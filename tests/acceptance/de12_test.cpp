@@ -38,7 +38,7 @@ const ContainerOptions kWithPrograms{.privileged = true, .binds = {"/usr", "/lib
 
 TEST_F(DE12, FilesAndNamespacesThatGiveRoot) {
   ASSERT_NO_FATAL_FAILURE(start(kWithPrograms));
-  const std::string python = "/usr/bin/python3.11";
+  const std::string python = "/usr/bin/python3";
   expect_one_alert_each(
       *container_,
       {{"a set-user-id copy", "privilege.setuid_bit",
@@ -61,11 +61,14 @@ TEST_F(DE12, FilesAndNamespacesThatGiveRoot) {
         {python, "-c",
          "import os, struct; os.setxattr('/tmp/a', 'security.capability', "
          "struct.pack('<5I', 0x2000001, 0x80, 0, 0, 0))"}},
-       {"a mount in a namespace of one's own", "privilege.user_namespace_mount",
-        as_user({"/usr/bin/unshare", "-Urm", "/usr/bin/mount", "-t", "tmpfs", "x", "/tmp"})},
-       {"by the new calls, and no mount before", "privilege.user_namespace_mount",
-        as_user({"/usr/bin/unshare", "--propagation", "unchanged", "-Urm",
-                 "/opt/picket-test/escape", "fsmount", "tmpfs", "x"})}});
+       {"an overlay in a namespace of one's own", "privilege.user_namespace_mount",
+        as_user({"/usr/bin/unshare", "-Urm", "/bin/sh", "-c",
+                 "mount -t tmpfs x /tmp && cd /tmp && mkdir l u w m && "
+                 "/usr/bin/mount -t overlay x -o lowerdir=l,upperdir=u,workdir=w m"})},
+       {"by the new calls", "privilege.user_namespace_mount",
+        as_user(
+            {"/usr/bin/unshare", "-Urm", "/opt/picket-test/escape", "fsmount", "overlay", "x"})}});
+  EXPECT_EQ(outputs_.find("denied"), std::string::npos) << outputs_;
 }
 
 TEST_F(DE12, SudoAgainstItsPurpose) {
@@ -120,12 +123,31 @@ TEST_F(DE12, PackagesAndOrdinaryModesAreSilent) {
   expect_silence();
 }
 
-TEST_F(DE12, WhoRunsContainersWithoutRootIsSilent) {
-  ASSERT_NO_FATAL_FAILURE(start(kWithPrograms,
-                                "- list: namespace_tools\n  items: [/usr/bin/unshare, "
-                                "/usr/bin/mount]\n  override: {items: append}\n"));
-  shell("triggers as 1000 /usr/bin/unshare -Urm /usr/bin/mount -t tmpfs x /tmp");
+TEST_F(DE12, ASandboxWithoutRootIsSilent) {
+  ASSERT_NO_FATAL_FAILURE(start(kWithPrograms));
+  shell(
+      "triggers as 1000 /usr/bin/unshare -Urmpf /bin/sh -c 'mount -t tmpfs x /tmp && "
+      "mkdir /tmp/b && mount --bind /usr /tmp/b && mount -t proc x /proc'");
   expect_silence();
+}
+
+// By cap_sys_ptrace alone: of all that root may, it lacks the rest.
+TEST_F(DE12, AProcessThatMayMoreIsTraced) {
+  ASSERT_NO_FATAL_FAILURE(start(kWithPrograms));
+  const auto target = container_->launch({"sleep", "1000"});
+  ASSERT_TRUE(target.ok()) << target.status();
+  shell("cp /usr/bin/python3 /tmp/py && /usr/sbin/setcap cap_sys_ptrace+ep /tmp/py");
+  const std::string attach = fmt::format(
+      "import ctypes; assert ctypes.CDLL(None).ptrace(16, {}, None, None) == 0", target->vpid);
+  const auto ran = container_->run(as_user({"/tmp/py", "-c", attach}));
+  ASSERT_TRUE(ran.ok()) << ran.status();
+  ASSERT_EQ(ran->exit_code, 0) << ran->out;
+  ASSERT_TRUE(container_->run({"/usr/bin/python3", "-c", attach}).ok());
+  const auto alerts =
+      by_rule(accusations(alerts_so_far(*container_)), "privilege.more_privileged_process");
+  ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
+  EXPECT_EQ(alerts[0]["process"]["exe"], "/tmp/py") << alerts[0].dump(1);
+  expect_identity(alerts[0], *container_);
 }
 
 }  // namespace

@@ -90,11 +90,11 @@ TEST_F(DE13, WhateverTheProgramAndTheWay) {
       {{"cp", kForeign, {"/usr/bin/cp", key, "/tmp/1"}},
        {"tar", kForeign, {"/usr/bin/tar", "cf", "/tmp/2.tar", "/root/.ssh"}},
        {"scp", kForeign, {"/usr/bin/scp", key, "/tmp/3"}},
-       {"python", kForeign, {"/usr/bin/python3.11", "-c", "open('" + key + "').read()"}},
+       {"python", kForeign, {"/usr/bin/python3", "-c", "open('" + key + "').read()"}},
        {"python beside a tool's script",
         kForeign,
-        {"/usr/bin/python3.11", "-c", "open('/root/.aws/credentials').read()", "/usr/bin/aws"}},
-       {"node", kForeign, {"/usr/bin/node", "-e", "fs.readFileSync('" + key + "')"}},
+        {"/usr/bin/python3", "-c", "open('/root/.aws/credentials').read()", "/usr/bin/aws"}},
+       {"perl", kForeign, {"/usr/bin/perl", "-e", "open F, '" + key + "'"}},
        {"a copy that is called ssh", kForeign,
         by_shell("mkdir /opt/bin && cp /usr/bin/cat /opt/bin/ssh && /opt/bin/ssh " + key)},
        {"a decoy's name to its own tool",
@@ -161,7 +161,7 @@ TEST_F(DE13, ToolsAndWhatLiesBesideAreSilent) {
        "/usr/bin/ssh-keygen -y -f /root/.ssh/id_ed25519; "
        "printf 'host=localhost\\nprotocol=http\\n\\n' | /usr/bin/git credential-store get; "
        "/usr/bin/curl -s --netrc http://127.0.0.1:9/; "
-       "/usr/bin/python3.11 -c 'open(\".env\").read()'; "
+       "/usr/bin/python3 -c 'open(\".env\").read()'; "
        "/usr/bin/npm config get registry; "
        "/usr/bin/kubectl config view; "
        "/root/.vscode-server/bin/1/node /project/.env; "
@@ -170,7 +170,9 @@ TEST_F(DE13, ToolsAndWhatLiesBesideAreSilent) {
        "/usr/bin/touch /root/.ssh/known_hosts && /usr/bin/cat /root/.ssh/known_hosts; "
        "/usr/bin/cat /etc/passwd; true"});
   ASSERT_TRUE(ran.ok()) << ran.status();
-  EXPECT_THAT(ran->out, ::testing::HasSubstr("registry.npmjs.org")) << "npm did not run";
+  if (has_program("/usr/bin/npm")) {
+    EXPECT_THAT(ran->out, ::testing::HasSubstr("registry.npmjs.org")) << "npm did not run";
+  }
   expect_silence();
 }
 

@@ -20,6 +20,9 @@ struct Attempt {
   std::vector<std::string> command;
 };
 
+// Of this machine, whose /usr some containers have: not every machine has every tool.
+inline bool has_program(const char* path) { return std::filesystem::exists(path); }
+
 class EscapeTest : public AcceptanceTest {
  protected:
   // In mount, network and UTS namespaces of its own, with a program and a file that only it has.

@@ -92,6 +92,26 @@ TEST_F(InterestTest, AnOpenIsToldForEachProcessWhileARuleAsksForItsKind) {
   EXPECT_EQ(opens(*box, "plain"), 1u);
 }
 
+TEST_F(InterestTest, AMarkedNameIsOfInterestAsLongAsItIsMarked) {
+  start();
+  const auto box = workspace();
+  Interest interest;
+  interest.opens.reset();
+  interest.marks = {{"asked", PK_NAME_SECRET}, {folder_.filename(), PK_NAME_PERSISTENCE_DIR}};
+  ask(interest);
+  EXPECT_EQ(opens(*box, "asked"), 1u);
+  EXPECT_EQ(opens(*box, "asked"), 1u) << "for each process";
+  EXPECT_EQ(opens(*box, "place", O_WRONLY), 1u);
+  EXPECT_EQ(opens(*box, "place", O_WRONLY), 1u) << "written in a marked directory";
+
+  interest.marks.clear();
+  ask(interest);
+  opens(*box, "asked");
+  opens(*box, "place", O_WRONLY);
+  EXPECT_EQ(opens(*box, "asked"), 0u);
+  EXPECT_EQ(opens(*box, "place", O_WRONLY), 0u);
+}
+
 // A rule that asks for /etc/hosts means what is mounted there, whatever its name elsewhere.
 TEST_F(InterestTest, AMountedFileHasTheNameOfItsPlace) {
   start();

@@ -115,6 +115,8 @@ TEST(FileClasses, ToolsThatBringThemselvesMayBeFetchedButNotCopied) {
   EXPECT_TRUE(one.is_tool(process));
   process.source = source(FileOrigin::unknown, Origin::platform);
   EXPECT_TRUE(one.is_tool(process));
+  process.source = source(FileOrigin::written, Origin::package_manager);
+  EXPECT_TRUE(one.is_tool(process));
   process.source = source(FileOrigin::unknown);
   EXPECT_FALSE(one.is_tool(process));
   process.tool = Origin::build;

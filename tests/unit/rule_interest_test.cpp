@@ -12,6 +12,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 
 Interest interest(std::string_view condition) {
   return interest_of(
@@ -66,6 +67,16 @@ TEST(Interest, OpensAreAskedForByModeAndByName) {
   EXPECT_TRUE(asks(reading, true, false, true));
   EXPECT_FALSE(asks(reading, true, false, false));
   EXPECT_FALSE(asks(reading, false, true, true));
+}
+
+TEST(Interest, ClassesOfFilesAreMarkedAndAskForNothingElse) {
+  const Interest classes = interest_of(*rules_of(
+      "- file_class: aws\n  kind: secret\n  paths: ['*/.aws/credentials', '*/.ssh/*']\n" +
+      rule_with("evt.is_open_read = true and fd.class.kind = secret and fd.class.tool = false")));
+  EXPECT_THAT(classes.marks,
+              ElementsAre(Pair(".ssh", PK_NAME_SECRET_DIR), Pair("credentials", PK_NAME_SECRET)));
+  EXPECT_FALSE(asks(classes, true, false, false));
+  EXPECT_FALSE(asks(classes, true, false, true));
 }
 
 TEST(Interest, APlaceThatOnlyAPathTellsIsAskedForUnderEveryName) {

@@ -31,11 +31,13 @@ bool is_unaltered(const Process& process) {
   return given || !process.runs_script;
 }
 
-// Such tools bring themselves: they may have been fetched, or put in from outside, but not made or
-// copied inside.
+// Such tools bring themselves: they may have been fetched, put in from outside, or made below a
+// package manager (the pip of a virtual environment), but not made or copied otherwise.
 bool is_as_brought(const Process& process) {
   const FileSource* source = process.source.get();
-  if (source == nullptr || source->driver.origin == Origin::platform) return true;
+  if (source == nullptr) return true;
+  const Origin by = source->driver.origin;
+  if (by == Origin::platform || by == Origin::package_manager) return true;
   return source->origin == FileOrigin::installed || source->origin == FileOrigin::fetched;
 }
 

@@ -1,9 +1,9 @@
-# A coding agent at plain work. No package provides one, so a stand-in sits at its real path and does its real calls: it
+# A coding agent at plain work. npm installs a stand-in under its real name, which does its real calls: it
 # reads sources, edits, runs the build and the tests through a shell, commits, asks a model's address on loopback.
 . "$(dirname "$0")/lib.sh"
-root=$HOME/.npm-global/lib/node_modules/@anthropic-ai/claude-code
-mkdir -p "$root" "$HOME/.npm-global/bin" "$HOME/.claude" project
-cat >"$root/cli.js" <<'TEXT'
+mkdir -p package "$HOME/.claude" project
+echo '{"name": "@anthropic-ai/claude-code", "version": "1.0.0", "bin": {"claude": "cli.js"}}' >package/package.json
+cat >package/cli.js <<'TEXT'
 #!/usr/bin/env node
 const { execFileSync, spawn } = require("child_process");
 const fs = require("fs"), os = require("os"), path = require("path");
@@ -26,7 +26,7 @@ const server = spawn("python3", ["-m", "http.server", "--bind", "127.0.0.1", "80
 run("for i in $(seq 50); do curl -fs http://127.0.0.1:8004/sum.py && break; sleep 0.1; done");
 process.kill(-server.pid);
 TEXT
-chmod +x "$root/cli.js"
-ln -sf "$root/cli.js" "$HOME/.npm-global/bin/claude"
+(cd package && npm pack --silent >/dev/null)
+npm install --global --prefix "$HOME/.npm-global" --offline --silent ./package/anthropic-ai-claude-code-1.0.0.tgz
 cd project
 for i in $(seq "$SCALE"); do rm -rf .git && "$HOME/.npm-global/bin/claude" -p 'fix the test'; done
