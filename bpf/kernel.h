@@ -121,6 +121,10 @@ struct io_cqe {
   int fd; /* until it is issued */
 };
 
+struct io_uring_cqe {
+  __s32 res;
+};
+
 /* A request of a ring. It begins with what its operation keeps in it, one of the structs below. */
 struct io_kiocb {
   struct file *file; /* from when it is issued */

@@ -13,7 +13,7 @@
 namespace picket {
 namespace {
 
-constexpr uint64_t kEvery = 5'000'000'000;
+constexpr uint64_t kEvery = 15'000'000'000;
 constexpr uint64_t kGrace = 30'000'000'000;  // flows are told after the end of their process
 
 bool is_refusal(int64_t result) {
@@ -83,8 +83,19 @@ void AgentSessions::on_observation(const Observation& observation) {
     if (flow->ends.direction == PK_DIR_OUTBOUND)
       on_flow(session_of(observation), observation, *flow);
   } else if (event.type() == PK_EXIT) {
-    due_ |= observation.process.key == observation.process.driver.agent_session;
+    some_ended_ = true;
+    const auto known = sessions_.find(observation.process.key);
+    if (known != sessions_.end()) known->second.is_due = true;
   }
+}
+
+void AgentSessions::on_response(const Process& process, std::string_view what, uint64_t time_ns) {
+  const auto known = sessions_.find(process.driver.agent_session);
+  if (process.driver.agent.empty() || known == sessions_.end()) return;
+  known->second.is_news = true;
+  text_.clear();
+  fmt::format_to(std::back_inserter(text_), "{} of {}", what, process.cmdline());
+  count(known->second.denials, text_, time_ns);
 }
 
 void AgentSessions::on_exec(Kept& session, const Observation& observation) {
@@ -136,9 +147,10 @@ void AgentSessions::on_flow(Kept& session, const Observation& observation, const
 
 void AgentSessions::update(const ProcessTable& processes, uint64_t now_ns, const Publish& publish) {
   for (const AgentSession& session : std::exchange(let_go_, {})) publish(session);
-  if (sessions_.empty() || (now_ns < next_ns_ && !due_)) return;
-  next_ns_ = now_ns + kEvery;
-  due_ = false;
+  const bool every = now_ns >= next_ns_;
+  if (sessions_.empty() || !(every || some_ended_)) return;
+  if (every) next_ns_ = now_ns + kEvery;
+  some_ended_ = false;
   std::set<ProcessKey> living;
   processes.for_each([&](const Process& process) {
     if (!process.exited && !process.driver.agent.empty())
@@ -147,9 +159,9 @@ void AgentSessions::update(const ProcessTable& processes, uint64_t now_ns, const
   for (auto at = sessions_.begin(); at != sessions_.end();) {
     Kept& session = at->second;
     const bool ended = !living.contains(session.key);
-    if (session.is_news || ended != session.ended) {
+    if (ended != session.ended || (session.is_news && (every || session.is_due))) {
       session.ended = ended;
-      session.is_news = false;
+      session.is_news = session.is_due = false;
       publish(session);
     }
     at = ended && session.last_ns + kGrace < now_ns ? sessions_.erase(at) : std::next(at);

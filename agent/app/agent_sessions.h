@@ -1,14 +1,15 @@
 // What the sessions of AI agents do: commands, files, hosts, credentials and what was refused, kept
-// for each session (lineage.agent_session) and told as a whole every few seconds while it changes
-// and when it ends. Bounded: of each list the first entries, and so many sessions; the one that was
-// quiet longest is told and let go, and what it does later is a part of its own. Owner: the
-// pipeline thread; event times. Nothing fails.
+// for each session (lineage.agent_session) and told as a whole every quarter of a minute while it
+// changes, and when it ends. Bounded: of each list the first entries, and so many sessions; the one
+// that was quiet longest is told and let go, and what it does later is a part of its own. Owner:
+// the pipeline thread; event times. Nothing fails.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/app/session_list.h"
@@ -34,6 +35,8 @@ class AgentSessions {
   explicit AgentSessions(size_t most = 64) : most_(most) {}
 
   void on_observation(const Observation& observation);
+  // What a rule has done to a process: "kill by rule NAME".
+  void on_response(const Process& process, std::string_view what, uint64_t time_ns);
   void update(const ProcessTable& processes, uint64_t now_ns, const Publish& publish);
   // What was not told yet, at the end of this agent.
   void flush(const Publish& publish);
@@ -43,6 +46,7 @@ class AgentSessions {
  private:
   struct Kept : AgentSession {
     bool is_news = true;
+    bool is_due = false;  // its first process ended
   };
   Kept& session_of(const Observation& observation);
   void make_room();
@@ -56,7 +60,7 @@ class AgentSessions {
   std::vector<AgentSession> let_go_;  // told with the next update
   std::string text_;                  // room that is used again
   uint64_t next_ns_ = 0;
-  bool due_ = false;  // an agent's own process ended
+  bool some_ended_ = false;  // processes of sessions, since the last update
 };
 
 }  // namespace picket

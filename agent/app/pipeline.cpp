@@ -200,7 +200,12 @@ void Pipeline::on_finding(Finding finding) {
       ordered.target.descendants = family_of(ordered.target, enricher_.processes()).descendants;
       std::erase(ordered.target.descendants, ordered.target.process);
     }
+    const bool done = !ordered.dry_run;
+    const std::string_view action = to_string(ordered.action);
     order(std::move(ordered));
+    if (const Process* process = processes().find(finding.process.key); done && process != nullptr)
+      sessions_.on_response(*process, fmt::format("{} by rule {}", action, finding.rule),
+                            finding.last_ns);
   }
   metrics_->findings.Increment();
   const Priority severity = finding.priority;

@@ -35,6 +35,12 @@ bool gives_code(const Process& process, std::string_view option) {
   return last_component(process.exe) != "java" && option.find_first_of("ce") != option.npos;
 }
 
+bool names_module(std::string_view option) {
+  constexpr std::string_view kFlags = "BEIOPbdiqsuvx";  // python3(1)
+  return option.starts_with('-') && option.ends_with('m') &&
+         option.substr(1, option.size() - 2).find_first_not_of(kFlags) == option.npos;
+}
+
 bool waits_for_input(std::string_view argv) {
   Arguments arguments(argv);
   while (arguments.more()) {

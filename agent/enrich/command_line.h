@@ -34,6 +34,8 @@ inline std::string_view last_component(std::string_view path) {
 bool is_option(std::string_view argument);
 // An option behind which the interpreter's code stands, not the name of a script.
 bool gives_code(const Process& process, std::string_view option);
+// -m of Python, alone or behind flags without a value (-Im): a module's name follows.
+bool names_module(std::string_view option);
 // A shell without a script or a command: it reads what somebody types.
 bool waits_for_input(std::string_view argv);
 bool is_shell(const Process& process);
@@ -52,7 +54,7 @@ bool find_script(const Process& process, const Take& take) {
   Arguments arguments(process.argv);
   for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
     const std::string_view one = arguments.next();
-    if (one == "-m" || gives_code(process, one)) return false;  // a module's name follows, or code
+    if (names_module(one) || gives_code(process, one)) return false;
     if (!one.empty() && !is_option(one) && take(absolute_path(process, one))) return true;
   }
   return false;

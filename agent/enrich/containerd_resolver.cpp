@@ -7,6 +7,7 @@
 #include "agent/enrich/annotations.h"
 #include "agent/enrich/cgroup_name.h"
 #include "agent/enrich/oci_spec.h"
+#include "agent/enrich/posture.h"
 #include "agent/enrich/small_file.h"
 #include "agent/enrich/state_file.h"
 
@@ -55,6 +56,7 @@ absl::StatusOr<Workspace> read_container(const fs::path& bundle, std::string_vie
                                    ? texts_of((*config)[annotations])
                                    : std::map<std::string, std::string>());
   apply_oci_spec(workspace, *config);
+  workspace.posture = posture_of(*config, is_host_namespace);
   return workspace;
 }
 

@@ -243,8 +243,25 @@ void Enricher::observe(WorkspaceEntry& entry, const Event& event, ObservationSin
   const auto* flow = event.as<pk_flow>();
   sink.on_observation({event, process, entry.workspace, learn_names(event), peer, target_of(event),
                        foreign, flow != nullptr ? flows_.on_flow(*flow) : FlowAmount{}});
+  if (!entry.started) tell_started(entry, event, process, sink);
   tell_relayed(entry, sink, relays_.on_event(event, process, processes_));
   if (const auto* cgroup = event.as<pk_cgroup>()) on_cgroup(entry, event, *cgroup);
+}
+
+// Once for each workspace, when its first program runs and the runtime's configuration is known. Of
+// what ran before the agent the first process counts, of which the runtime knows the number.
+void Enricher::tell_started(WorkspaceEntry& entry, const Event& event, const Process& process,
+                            ObservationSink& sink) const {
+  const bool found = event.type() == PK_FOUND && !entry.made;  // else it is the runtime's own
+  if ((event.type() != PK_EXEC && !found) || !entry.workspace.posture) return;
+  if (found && entry.workspace.init_pid != 0 && process.key.pid != entry.workspace.init_pid) return;
+  entry.started = true;
+  pk_started started{.header = event.header(), .found = found, .zero = {}};
+  started.header.type = PK_STARTED;
+  started.header.size = sizeof started;
+  started.header.call = PK_CALL_NONE;
+  if (const auto told = Event::parse(std::as_bytes(std::span(&started, size_t{1}))))
+    sink.on_observation({*told, process, entry.workspace});
 }
 
 // No hook tells these: they follow from several records.
@@ -265,6 +282,8 @@ void Enricher::tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
 
 void Enricher::on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgroup& cgroup) {
   const bool own = cgroup.id == entry.workspace.cgroup_id;
+  // Of a cgroup that was there before the agent nobody is told as its maker.
+  if (event.type() == PK_CGROUP_MKDIR && own && event.header().pid != 0) entry.made = true;
   if (event.type() == PK_CGROUP_MKDIR && !own &&
       !workspaces_.add_child(cgroup.id, entry.workspace.cgroup_id)) {
     ++stats_.cgroups_refused;

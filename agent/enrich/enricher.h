@@ -103,6 +103,8 @@ class Enricher {
   std::string_view learn_names(const Event& event);
   const Workspace* learn_peer(const Event& event);
   const Process* target_of(const Event& event) const;
+  void tell_started(WorkspaceEntry& entry, const Event& event, const Process& process,
+                    ObservationSink& sink) const;
   void tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
                     const std::vector<pk_relayed>& found) const;
 

@@ -50,6 +50,25 @@ std::vector<Mount> mounts_from_json(const ordered_json& list) {
   return mounts;
 }
 
+ordered_json posture_to_json(const Posture& posture) {
+  return {{"host_pid", posture.host_pid},
+          {"host_network", posture.host_network},
+          {"root", posture.root},
+          {"no_seccomp", posture.no_seccomp},
+          {"added_capabilities", posture.added_capabilities},
+          {"host_mounts", posture.host_mounts}};
+}
+
+Posture posture_from_json(const ordered_json& object) {
+  using Texts = std::vector<std::string>;
+  return {.host_pid = object.value("host_pid", false),
+          .host_network = object.value("host_network", false),
+          .root = object.value("root", false),
+          .no_seccomp = object.value("no_seccomp", false),
+          .added_capabilities = object.value("added_capabilities", Texts()),
+          .host_mounts = object.value("host_mounts", Texts())};
+}
+
 // Ids are keys, and keys are texts.
 ordered_json names_to_json(const Names& names) {
   ordered_json object = ordered_json::object();
@@ -90,6 +109,7 @@ ordered_json workspace_to_json(const Workspace& workspace) {
                       {"users", names_to_json(workspace.users)},
                       {"groups", names_to_json(workspace.groups)}};
   if (workspace.privileged.has_value()) object["privileged"] = *workspace.privileged;
+  if (workspace.posture) object["posture"] = posture_to_json(*workspace.posture);
   return object;
 }
 
@@ -116,6 +136,7 @@ Workspace workspace_from_json(const ordered_json& object, uint64_t cgroup_id) {
   workspace.profile = object.value("profile", "");
   workspace.incomplete = object.value("incomplete", "");
   if (object.contains("privileged")) workspace.privileged = object.at("privileged").get<bool>();
+  if (object.contains("posture")) workspace.posture = posture_from_json(object.at("posture"));
   if (object.contains("mounts")) workspace.mounts = mounts_from_json(object.at("mounts"));
   if (object.contains("users")) workspace.users = names_from_json(object.at("users"));
   if (object.contains("groups")) workspace.groups = names_from_json(object.at("groups"));

@@ -103,7 +103,7 @@ const OriginDefinition* Origins::script_of(const Process& process) const {
 const OriginDefinition* Origins::module_of(const Process& process) const {
   Arguments arguments(process.argv);
   for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
-    if (arguments.next() != "-m") continue;
+    if (!names_module(arguments.next())) continue;
     const auto module = modules_.find(arguments.next());
     return module == modules_.end() ? nullptr : module->second;
   }

@@ -8,6 +8,7 @@
 #include "agent/enrich/annotations.h"
 #include "agent/enrich/cgroup_name.h"
 #include "agent/enrich/oci_spec.h"
+#include "agent/enrich/posture.h"
 #include "agent/enrich/state_file.h"
 
 namespace picket {
@@ -57,8 +58,14 @@ absl::StatusOr<Workspace> read_container(const fs::path& directory, std::string_
     return absl::DataLossError(
         fmt::format("{}/state.json has no id or no rootfs", directory.string()));
   }
-  apply_annotations(workspace, annotations_of(*state));
+  const std::map<std::string, std::string> annotations = annotations_of(*state);
+  apply_annotations(workspace, annotations);
   apply_runc_state(workspace, *state);
+  // The state leaves out what the program runs as.
+  const auto bundle = annotations.find("bundle");
+  if (bundle == annotations.end()) return workspace;
+  if (const auto config = read_json(fs::path(bundle->second) / "config.json"); config.ok())
+    workspace.posture = posture_of(*config, is_host_namespace);
   return workspace;
 }
 

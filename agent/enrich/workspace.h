@@ -33,6 +33,15 @@ struct Pod {
   Labels annotations;
 };
 
+// How little the runtime's configuration sets a container apart from the node.
+struct Posture {
+  bool host_pid = false, host_network = false;  // the node's own namespaces
+  bool root = false;                            // its first program runs as the node's user 0
+  bool no_seccomp = false;                      // every system call is open to it
+  std::vector<std::string> added_capabilities;  // beyond what runtimes grant by default
+  std::vector<std::string> host_mounts;  // what of the node is mounted, runtimes' own folders aside
+};
+
 struct Workspace {
   uint64_t cgroup_id = 0;
   std::string id;            // the OCI id, else the cgroup's last path component
@@ -48,7 +57,8 @@ struct Workspace {
   Pod pod;
   std::optional<bool> privileged;  // every capability, nothing hidden; empty: nobody told
   std::vector<Mount> mounts;
-  Names users, groups;  // of the container's own files when it was resolved
+  std::optional<Posture> posture;  // empty: nobody told
+  Names users, groups;             // of the container's own files when it was resolved
   // From the labels and annotations that the configuration names; empty: none of them is set.
   std::string owner;
   std::string template_name;

@@ -53,6 +53,8 @@ struct WorkspaceEntry {
       0;                 // pending: give up at; unresolved, incomplete: ask again at. Event time
   uint64_t gone_ns = 0;  // when its cgroup was removed; 0: it exists
   size_t children = 0;   // cgroups below it that the table knows
+  bool made = false;     // its cgroup was made while the agent watched
+  bool started = false;  // its first program was told
 };
 
 // It has an id, is told to the collector and may be acted on.

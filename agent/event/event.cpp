@@ -201,4 +201,9 @@ const pk_relayed* Event::as<pk_relayed>() const {
   return view<pk_relayed>(*header_, {PK_RELAYED});
 }
 
+template <>
+const pk_started* Event::as<pk_started>() const {
+  return view<pk_started>(*header_, {PK_STARTED});
+}
+
 }  // namespace picket

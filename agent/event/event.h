@@ -83,5 +83,7 @@ template <>
 const pk_holds* Event::as<pk_holds>() const;
 template <>
 const pk_relayed* Event::as<pk_relayed>() const;
+template <>
+const pk_started* Event::as<pk_started>() const;
 
 }  // namespace picket

@@ -356,6 +356,12 @@ inline constexpr auto kRelayed = concat(
         truth<&pk_relayed::same>("same", "One process has the connection for both directions"),
     }));
 
+// pk_started
+inline constexpr auto kStarted =
+    concat(kHeader, std::to_array<FieldRow>({
+                        truth<&pk_started::found>("found", "It ran before the agent did"),
+                    }));
+
 inline constexpr std::array kEvents = std::to_array<EventRow>({
     event<pk_fork, kFork>(PK_FORK, "fork", "A process was created"),
     event<pk_exec, kExec>(PK_EXEC, "exec", "A process runs a new program"),
@@ -387,6 +393,9 @@ inline constexpr std::array kEvents = std::to_array<EventRow>({
     event<pk_relayed, kRelayed>(PK_RELAYED, "relayed",
                                 "A program's input and output go through other processes to a "
                                 "connection that the workspace opened"),
+    event<pk_started, kStarted>(PK_STARTED, "workspace_started",
+                                "A workspace's first program, once its runtime told how the "
+                                "workspace is set apart from the node"),
 });
 
 consteval bool in_order() {

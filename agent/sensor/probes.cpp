@@ -61,6 +61,20 @@ bool has_old_ring_tracepoint() {
   return kOld;
 }
 
+// By how many arguments the tracepoint has beside its own: the ring, the request, the answer.
+bool has_answers_as_pointers() {
+  static const bool kPointers = [] {
+    const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
+    const int id =
+        types ? btf__find_by_name_kind(types.get(), "btf_trace_io_uring_complete", BTF_KIND_TYPEDEF)
+              : -1;
+    if (id < 0) return false;
+    const btf_type* pointer = btf__type_by_id(types.get(), btf__type_by_id(types.get(), id)->type);
+    return btf_vlen(btf__type_by_id(types.get(), pointer->type)) == 1 + 3;
+  }();
+  return kPointers;
+}
+
 bpf_program* find_program(sensor_bpf& skeleton, std::string_view name) {
   return bpf_object__find_program_by_name(skeleton.obj, std::string(name).c_str());
 }
@@ -159,6 +173,7 @@ absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
         fmt::format("cannot set the ring to {} bytes: {}", options.ring_bytes, reason(error)));
   skeleton->rodata->flow_interval_ns = options.flow_interval_ns;
   skeleton->rodata->compat_calls = options.compat_calls;
+  skeleton->rodata->answers_are_pointers = has_answers_as_pointers();
   skeleton->rodata->takes_notes = any_lsm_loads(refused);
   if (!skeleton->rodata->takes_notes)
     for (bpf_map* notes : {skeleton->maps.openings, skeleton->maps.noted})

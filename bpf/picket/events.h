@@ -44,6 +44,8 @@ enum pk_type {
   PK_HOLDS, /* pk_holds: what a process that has a connection holds of pipes, terminals, sockets */
   PK_RELAYED, /* pk_relayed: made by the agent out of these: a program talks to a connection that
                  others hold for it */
+  PK_STARTED, /* pk_started: made by the agent: the first program of a workspace whose runtime told
+                 how it is set apart from the node */
   PK_TYPE_END
 };
 
@@ -409,6 +411,12 @@ struct pk_relayed { /* header: the program; no hook tells this */
   __u8 zero[5];
 };
 
+struct pk_started { /* header: the program; no hook tells this */
+  struct pk_header header;
+  __u8 found; /* 1: it ran before the agent did */
+  __u8 zero[7];
+};
+
 struct pk_cgroup {
   struct pk_header header; /* header.cgroup_id: the workspace */
   __u64 id;                /* the cgroup itself: the workspace's, or one below it */
@@ -444,5 +452,6 @@ PK_SIZE_IS(struct pk_oom, 120);
 PK_SIZE_IS(struct pk_cpu, 128);
 PK_SIZE_IS(struct pk_holds, 840);
 PK_SIZE_IS(struct pk_relayed, 136);
+PK_SIZE_IS(struct pk_started, 72);
 
 #endif

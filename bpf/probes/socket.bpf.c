@@ -252,19 +252,42 @@ PK_INLINE void pk_on_ring_call(struct task_struct *task, struct pk_call_state *c
   pk_tell_new_holds(task, call);
 }
 
+/* Set by the agent: the tracepoint has a pointer to the answer (since 6.14), or its parts. */
+const volatile __u8 answers_are_pointers;
+
+/* One of several answers to one request, which is not named. Where it may be a descriptor of a
+ * connection that nobody has accepted yet, that is what the request does. */
+PK_INLINE int pk_on_further_answer(__u64 *ctx) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pk_label *label = pk_label_of(task);
+  if (!label) return 0;
+  int fd = answers_are_pointers ? BPF_CORE_READ((struct io_uring_cqe *)ctx[2], res) : (int)ctx[3];
+  struct sock *sk = fd < 0 ? NULL : pk_sock_of_fd(task, fd);
+  __u64 cookie = sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
+  struct pk_flow_entry *flow = cookie ? bpf_map_lookup_elem(&flows, &cookie) : NULL;
+  if (!flow || flow->pid || flow->ends.direction != PK_DIR_INBOUND) return 0;
+  struct pk_call_state call = {.call = PK_CALL_accept4,
+                               .result = fd,
+                               .workspace = label->workspace,
+                               .flags = pk_origin_flags(label) | PK_IO_URING};
+  pk_on_accepted(task, &call, sk);
+  pk_tell_new_holds(task, &call);
+  return 0;
+}
+
 /*
  * Hook: io_uring_complete: what a ring did with sockets, with its result. Which socket says the
  *   request, which has the kernel's file also of a descriptor that was swapped, or of none.
  * Oldest kernel: 6.1.
  * Cost: a look at the operation for every request of the machine that is done; as of the calls for
  *   those of a workspace.
- * Blind spot: as of the calls; accepts of a request that goes on accepting: the connection itself
- *   is known (on_sock_state), but not that it was taken.
+ * Blind spot: as of the calls; of a request that goes on accepting, unix connections and what it
+ *   puts into the ring's own table.
  */
 SEC("tp_btf/io_uring_complete")
 int on_ring_socket(__u64 *ctx) {
   struct io_kiocb *request = (void *)ctx[1];
-  if (!request) return 0; /* one of several answers to one request */
+  if (!request) return pk_on_further_answer(ctx);
   struct task_struct *task = bpf_get_current_task_btf();
   struct pk_call_state call = {};
   if (!pk_take_request(&call, task, pk_ring_socket_call(pk_operation(request)))) return 0;

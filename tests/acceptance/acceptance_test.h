@@ -108,6 +108,15 @@ inline std::vector<Alert> distinct(const std::vector<Alert>& alerts) {
   return result;
 }
 
+// Without the records: what claims that somebody did what they should not.
+inline std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
+  std::vector<Alert> result;
+  for (const Alert& alert : distinct(alerts))
+    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
+      result.push_back(alert);
+  return result;
+}
+
 inline std::vector<Alert> by_rule(const std::vector<Alert>& alerts, std::string_view name) {
   std::vector<Alert> result;
   for (const Alert& alert : alerts)

@@ -35,7 +35,11 @@ class AI6 : public EgressTest {
 };
 
 TEST_F(AI6, OneSessionIsReportedWithAllThatItsSubtreeDid) {
-  deploy();
+  deploy({.rules = rule("test.kill",
+                        "evt.type in (execve, execveat) and lineage.agent exists and "
+                        "proc.args = \"1000.25\"",
+                        "  respond: kill\n"),
+          .respond = true});
   if (HasFatalFailure()) return;
   auto container = make_container({.id = "ai6",
                                    .annotations = {{"picket/owner", "ann@example.org"}},
@@ -53,7 +57,8 @@ TEST_F(AI6, OneSessionIsReportedWithAllThatItsSubtreeDid) {
        "/usr/bin/id of-the-agent; echo x >/project/agent.txt; cat /root/.ssh/id_ed25519; "
        "(/usr/bin/setsid /usr/bin/bash -c '/usr/bin/id of-a-daemon; true' >/dev/null &) ; "
        "/usr/bin/bash -c 'contact upload 198.51.100.7 443 100000 write; true'; "
-       "/usr/bin/setpriv --reuid=1000 --clear-groups /usr/bin/cat /root/.ssh/id_ed25519; true"});
+       "/usr/bin/setpriv --reuid=1000 --clear-groups /usr/bin/cat /root/.ssh/id_ed25519; "
+       "/usr/bin/sleep 1000.25; true"});
 
   std::vector<Alert> sessions;
   ASSERT_TRUE(until([&] {
@@ -75,7 +80,9 @@ TEST_F(AI6, OneSessionIsReportedWithAllThatItsSubtreeDid) {
   EXPECT_THAT(texts(report, "credentials"), Contains("/root/.ssh/id_ed25519"));
   EXPECT_THAT(texts(report, "hosts"), Contains("198.51.100.7 port 443 tcp"));
   EXPECT_EQ(report["bytes_out"], 100000u);
-  EXPECT_THAT(texts(report, "denials"), Contains("open /root/.ssh/id_ed25519"));
+  EXPECT_THAT(texts(report, "denials"),
+              AllOf(Contains("open /root/.ssh/id_ed25519"),
+                    Contains("kill by rule test.kill of /usr/bin/sleep 1000.25")));
   EXPECT_EQ(report["commands"]["left_out"], 0u);
   EXPECT_EQ(report["workspace"], "ai6");
 

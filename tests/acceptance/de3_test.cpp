@@ -67,14 +67,6 @@ std::vector<std::string> with_port(std::vector<std::string> command, int port) {
   return command;
 }
 
-std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
-  std::vector<Alert> result;
-  for (const Alert& alert : distinct(alerts))
-    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
-      result.push_back(alert);
-  return result;
-}
-
 class DE3 : public ShellTest {
  protected:
   void SetUp() override {

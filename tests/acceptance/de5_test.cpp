@@ -25,9 +25,7 @@ TEST_F(EgressTest, WhatLooksLikeAReverseShellStaysSilent) {
                    "p = subprocess.Popen(['relayed_shell', 'client', '4703'],\n"
                    "                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
                    "p.communicate(b'exit\\n')\n"});
-  for (const Alert& alert : distinct(alerts_so_far(*container)))
-    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
-      ADD_FAILURE() << alert.dump(1);
+  for (const Alert& alert : accusations(alerts_so_far(*container))) ADD_FAILURE() << alert.dump(1);
 }
 
 }  // namespace

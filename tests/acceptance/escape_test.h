@@ -23,14 +23,6 @@ struct Attempt {
 // Of this machine, whose /usr some containers have: not every machine has every tool.
 inline bool has_program(const char* path) { return std::filesystem::exists(path); }
 
-inline std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
-  std::vector<Alert> result;
-  for (const Alert& alert : distinct(alerts))
-    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
-      result.push_back(alert);
-  return result;
-}
-
 class EscapeTest : public AcceptanceTest {
  protected:
   // In mount, network and UTS namespaces of its own, with a program and a file that only it has.

@@ -164,6 +164,28 @@ TEST_F(Rings, ATcpConnectionThatARingAcceptsIsToldWithBothEnds) {
   EXPECT_NE(ends.remote_port, 0);
 }
 
+// All of its answers but the last do not say what they are about.
+TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachConnection) {
+  start();
+  const auto box = workspace();
+  const pid_t pid = run(*box, [&](ring& ring) {
+    const Listener listener;
+    Request accepts = request(IORING_OP_ACCEPT, listener.fd());
+    accepts.ioprio = IORING_ACCEPT_MULTISHOT;
+    for (int i = 0; i < 2; ++i)
+      if (connect_to(SOCK_STREAM, loopback4(listener.port())) < 0) return 1;
+    return perform(&ring, &accepts) >= 0 ? 0 : 2;
+  });
+  const auto told = told_of(pid, PK_SOCKET);
+  ASSERT_EQ(told.size(), 2u);
+  for (const Event& event : told) {
+    EXPECT_EQ(event.header().call, PK_CALL_accept4);
+    EXPECT_EQ(event.as<pk_socket>()->ends.direction, PK_DIR_INBOUND);
+    EXPECT_TRUE(is_loopback4(event.as<pk_socket>()->ends.remote_addr));
+  }
+  EXPECT_NE(told[0].as<pk_socket>()->ends.remote_port, told[1].as<pk_socket>()->ends.remote_port);
+}
+
 // No descriptor leads to them, or no hook hears of their end.
 TEST_F(Rings, WhatLandsInTheRingsOwnTableOrAsksForNoAnswerIsToldAllTheSame) {
   start();

@@ -90,9 +90,11 @@ void make_privileged(json& config) {
 json config_of(const ContainerOptions& options, const std::string& rootfs,
                const std::string& cgroup) {
   json namespaces = json::array();
-  for (const char* type : {"pid", "network", "ipc", "uts", "mount", "cgroup"})
-    if (!options.host_pids || std::string_view(type) != "pid")
-      namespaces.push_back({{"type", type}});
+  for (const std::string_view type : {"pid", "network", "ipc", "uts", "mount", "cgroup"}) {
+    const bool of_host =
+        (options.host_pids && type == "pid") || (options.host_network && type == "network");
+    if (!of_host) namespaces.push_back({{"type", type}});
+  }
   json capabilities(kCapabilities);
   json annotations = json::object();
   for (const auto& [name, value] : options.annotations) annotations[name] = value;
@@ -103,7 +105,7 @@ json config_of(const ContainerOptions& options, const std::string& rootfs,
       {"root", {{"path", rootfs}, {"readonly", false}}},
       {"process",
        {{"terminal", false},
-        {"user", {{"uid", 0}, {"gid", 0}}},
+        {"user", {{"uid", options.uid}, {"gid", options.uid}}},
         {"args", options.command.empty() ? std::vector<std::string>{kInit} : options.command},
         {"env",
          {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/picket-test",
@@ -128,6 +130,11 @@ json config_of(const ContainerOptions& options, const std::string& rootfs,
         {"readonlyPaths",
          {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
   if (options.privileged) make_privileged(config);
+  if (options.seccomp) {
+    config["linux"]["seccomp"] = {
+        {"defaultAction", "SCMP_ACT_ALLOW"},
+        {"syscalls", {{{"names", {"kexec_load"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 1}}}}};
+  }
   for (const std::string& place : options.binds) config["mounts"].push_back(bind_row(place, "ro"));
   for (const std::string& place : options.writable_binds)
     config["mounts"].push_back(bind_row(place, "rw"));
@@ -185,6 +192,12 @@ absl::Status Container::write_bundle() const {
   for (const char* part : {"upper", "work", "rootfs"})
     fs::create_directories(folder_ + "/" + part, error);
   if (error) return absl::InternalError(fmt::format("make the folders of container {}", id()));
+  if (options_.uid != 0) {  // where the init of the tests writes what its jobs say
+    const std::string jobs = folder_ + "/upper/run/jobs";
+    fs::create_directories(jobs, error);
+    if (error || chown(jobs.c_str(), options_.uid, options_.uid) != 0)
+      return absl::InternalError(fmt::format("make {} for user {}", jobs, options_.uid));
+  }
   return write_file(folder_ + "/config.json", config_of(options_, rootfs(), cgroup()).dump(1));
 }
 

@@ -104,6 +104,16 @@ TEST_F(AgentSessionsTest, HoldWhatTheSubtreeDidAndNothingOfOthers) {
   EXPECT_THAT(texts(session.denials), ElementsAre("open /etc/shadow"));
 }
 
+TEST_F(AgentSessionsTest, HoldWhatRulesDidToThem) {
+  run(agent_, outside_, "/usr/bin/helper", {"helper"});
+  run(other_, outside_, "/bin/sh", {"sh"});
+  sessions_.on_response(*table_.find(other_), "kill by rule x", 1);
+  sessions_.on_response(*table_.find(agent_), "freeze by rule y", 1);
+  const auto sessions = told();
+  ASSERT_EQ(sessions.size(), 1u);
+  EXPECT_THAT(texts(sessions[0].denials), ElementsAre("freeze by rule y of helper"));
+}
+
 TEST_F(AgentSessionsTest, AddUpTheBytesOfHosts) {
   run(agent_, outside_, "/usr/bin/helper", {"helper"});
   RecordBuilder flow = test::record(PK_FLOW, at(agent_));
@@ -124,7 +134,7 @@ TEST_F(AgentSessionsTest, AddUpTheBytesOfHosts) {
 TEST_F(AgentSessionsTest, AreToldWhenTheyChangeAndWhenNobodyLives) {
   run(agent_, outside_, "/usr/bin/helper", {"helper"});
   EXPECT_EQ(told().size(), 1u);
-  time_ns_ += 6;
+  time_ns_ += 16;
   EXPECT_THAT(told(), IsEmpty());
   run(child_, agent_, "/bin/sh", {"sh"});
   EXPECT_THAT(told(), IsEmpty());  // not yet
@@ -133,8 +143,7 @@ TEST_F(AgentSessionsTest, AreToldWhenTheyChangeAndWhenNobodyLives) {
   ASSERT_EQ(sessions.size(), 1u);
   EXPECT_FALSE(sessions[0].ended);
   end(child_);
-  time_ns_ += 6;
-  sessions = told();
+  sessions = told();  // at once, too
   ASSERT_EQ(sessions.size(), 1u);
   EXPECT_TRUE(sessions[0].ended);
   time_ns_ += 40;
@@ -153,7 +162,7 @@ TEST_F(AgentSessionsTest, AreBounded) {
   run({20, 900}, outside_, "/usr/bin/helper", {"helper"});
   run({21, 901}, outside_, "/usr/bin/helper", {"helper"});
   EXPECT_EQ(sessions_.size(), 2u);
-  time_ns_ += 6;
+  time_ns_ += 16;
   const auto next = told();  // the one that had to go, and the two that are new
   ASSERT_EQ(next.size(), 3u);
   EXPECT_EQ(next[0].key, agent_);

@@ -354,5 +354,23 @@ TEST_F(EnricherTest, ACallAboutAProcessComesWithItAndWithItsWorkspace) {
   EXPECT_EQ(seen_.back().peer, "");
 }
 
+TEST_F(EnricherTest, TellsAWorkspacesFirstProgramOnceItsPostureIsKnown) {
+  const auto started = [&] { return std::ranges::count(seen_, PK_STARTED, &Seen::type); };
+  give(test::exec({.time_ns = 110, .key = shell_}, {1, 1}, "/bin/first"));
+  identify(7, "one");
+  EXPECT_EQ(started(), 0) << "nobody told the posture";
+  give(test::exec({.time_ns = 115, .key = {20, 100}, .workspace = 8}, {1, 1}, "/bin/first"));
+  Workspace workspace;
+  workspace.id = workspace.name = "two";
+  workspace.image = "debian:12";
+  workspace.posture.emplace();
+  enricher_.on_identity(8, workspace, *this);
+  give(test::exec({.time_ns = 120, .key = {21, 101}, .workspace = 8}, {20, 100}, "/bin/second"));
+  ASSERT_EQ(started(), 1);
+  const auto told = std::ranges::find(seen_, PK_STARTED, &Seen::type);
+  EXPECT_EQ(told->key, (ProcessKey{20, 100}));
+  EXPECT_EQ(told->workspace, "two");
+}
+
 }  // namespace
 }  // namespace picket

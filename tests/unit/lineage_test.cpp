@@ -181,6 +181,18 @@ TEST_F(LineageOrigin, NearestOriginCounts) {
             Origin::package_manager);
 }
 
+TEST_F(LineageOrigin, ModuleIsNamedBehindOtherFlagsToo) {
+  run(init_, outside_, {.exe = "/sbin/tini"});
+  fork(a_, init_);
+  const auto origin = [&](const char* option) {
+    return run(a_, init_, {.exe = "/usr/bin/python3.11", .argv = {"python", option, "pip"}})
+        .driver.origin;
+  };
+  EXPECT_EQ(origin("-Im"), Origin::package_manager);
+  EXPECT_EQ(origin("-sEm"), Origin::package_manager);
+  EXPECT_NE(origin("-Xm"), Origin::package_manager);  // a value of -X
+}
+
 TEST_F(LineageOrigin, ScriptIsKnownByItsPathFromTheWorkingDirectory) {
   run(init_, outside_, {.exe = "/sbin/tini"});
   fork(a_, init_);

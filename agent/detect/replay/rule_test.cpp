@@ -117,7 +117,8 @@ std::string run_case(const TestCase& test, std::shared_ptr<const RuleSet> rules,
   for (const auto& record : test.records) replay.on_record(record);
   replay.finish();
   const ReplayStats& stats = replay.stats();
-  if (stats.observations == test.records.size()) return {};
+  // There may be more: some events follow from others.
+  if (stats.observations >= test.records.size()) return {};
   return fmt::format("{} of {} events reached the rules", stats.observations, test.records.size());
 }
 

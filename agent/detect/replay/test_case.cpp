@@ -87,9 +87,10 @@ class CaseReader {
     if (!node.IsDefined()) return;
     if (!node.IsMap()) return fail(node.Mark(), "a mapping expected for 'workspace'");
     YamlItem item(node, file_, report_);
-    item.allow({"id", "name", "container_id", "image", "image_source", "image_digest", "cgroup",
-                "runtime", "labels", "owner", "template", "repository", "pull_request", "profile",
-                "pod", "privileged", "mounts", "users", "groups"});
+    item.allow({"id",           "name",       "container_id", "image",   "image_source",
+                "image_digest", "cgroup",     "runtime",      "labels",  "owner",
+                "template",     "repository", "pull_request", "profile", "pod",
+                "privileged",   "mounts",     "posture",      "users",   "groups"});
     const std::pair<std::string_view, std::string*> texts[] = {
         {"id", &workspace.id},
         {"name", &workspace.name},
@@ -115,6 +116,7 @@ class CaseReader {
       workspace.privileged = privileged;
     }
     read_mounts(item.value("mounts"), workspace.mounts);
+    if (item.has("posture")) read_posture(item.value("posture"), workspace.posture.emplace());
     read_names(item.value("users"), workspace.users);
     read_names(item.value("groups"), workspace.groups);
   }
@@ -136,6 +138,24 @@ class CaseReader {
         if (item.has(key) && item.read(key, text)) *value = text.value;
       }
       item.read("writable", mount.writable);
+    }
+  }
+
+  // What is left out is as it should be.
+  void read_posture(const YAML::Node& node, Posture& posture) {
+    if (!node.IsMap()) return fail(node.Mark(), "a mapping expected for 'posture'");
+    YamlItem item(node, file_, report_);
+    item.allow(
+        {"host_pid", "host_network", "root", "no_seccomp", "added_capabilities", "host_mounts"});
+    item.read("host_pid", posture.host_pid);
+    item.read("host_network", posture.host_network);
+    item.read("root", posture.root);
+    item.read("no_seccomp", posture.no_seccomp);
+    for (const auto& [key, list] : {std::pair("added_capabilities", &posture.added_capabilities),
+                                    std::pair("host_mounts", &posture.host_mounts)}) {
+      if (item.has(key))
+        item.read_items(
+            key, [&, list = list](const SourceText& text, bool) { list->push_back(text.value); });
     }
   }
 

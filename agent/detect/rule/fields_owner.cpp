@@ -1,12 +1,13 @@
-// user.*, group.* by name, and what the runtime gave the container: container.privileged and
-// container.mount.*. As rules expect of these, a name that nobody knows is "<NA>" and a mount that
-// is not there is "N/A": values, so that `!=` holds for them.
+// user.*, group.* by name, and what the runtime gave the container: container.privileged,
+// container.mount.* and workspace.posture. As rules expect of these, a name that nobody knows is
+// "<NA>" and a mount that is not there is "N/A": values, so that `!=` holds for them.
 #include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "agent/detect/rule/field.h"
 #include "agent/detect/rule/text_match.h"
+#include "agent/enrich/posture.h"
 
 namespace picket::rule {
 namespace {
@@ -79,6 +80,16 @@ void read_writable(const FieldRequest& request, FieldResult& result) {
   result.add(std::string_view(mount->writable ? "true" : "false"));
 }
 
+void read_posture(const FieldRequest& request, FieldResult& result) {
+  for_each_weakness(workspace(request), [&](std::string_view word) { result.add(word); });
+}
+template <auto List>
+void read_list(const FieldRequest& request, FieldResult& result) {
+  if (!workspace(request).posture) return;
+  for (const std::string& one : (*workspace(request).posture).*List)
+    result.add(std::string_view(one));
+}
+
 constexpr Field by_key(Field field) {
   field.argument = Argument::key;
   return field;
@@ -96,6 +107,15 @@ std::span<const Field> owner_fields() {
       {"group.name", text, "Name of the effective group", read_group},
       {"container.privileged", boolean, "It has every capability, and nothing is hidden from it",
        read_privileged},
+      {"workspace.posture", text,
+       "How little it is set apart from the node: privileged host_pid host_network host_mount "
+       "root_user no_seccomp added_capabilities",
+       read_posture, Values::list},
+      {"workspace.host_mounts", text, "What of the node is mounted, runtimes' own folders aside",
+       read_list<&Posture::host_mounts>, Values::list},
+      {"workspace.added_capabilities", text,
+       "Capabilities that it may use beyond what runtimes grant by default",
+       read_list<&Posture::added_capabilities>, Values::list},
       {"container.mounts", text,
        "What is mounted: SOURCE:DESTINATION:MODE:WRITABLE:PROPAGATION,...", read_mounts},
       by_key({"container.mount", text, "The mount of source KEY, or number KEY; N/A: none",

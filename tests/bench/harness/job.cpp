@@ -1,16 +1,15 @@
 #include "tests/bench/harness/job.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
+
+#include "tests/bench/harness/loops.h"
 
 namespace picket::bench {
 namespace {
@@ -63,40 +62,6 @@ int files(uint64_t count) {
   return 0;
 }
 
-int one_connection(int listener, const sockaddr_in& address) {
-  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (client < 0) return errno;
-  // Reset on close: a loop of connections leaves none in TIME_WAIT.
-  const linger reset{1, 0};
-  setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  int error = 0, server = -1;
-  if (connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    error = errno;
-  } else if ((server = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)) < 0) {
-    error = errno;
-  }
-  close(client);
-  if (server >= 0) close(server);
-  return error;
-}
-
-int connections(uint64_t count) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  int error = 0;
-  if (listener < 0 || bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      listen(listener, 16) != 0 ||
-      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    error = errno;
-  }
-  for (uint64_t i = 0; i < count && error == 0; ++i) error = one_connection(listener, address);
-  if (listener >= 0) close(listener);
-  return error;
-}
-
 int programs(uint64_t count) {
   char path[] = "/bin/true";
   char* arguments[] = {path, nullptr};
@@ -126,6 +91,20 @@ int do_work(const Job& job) {
       return connections(job.count);
     case Work::exec:
       return programs(job.count);
+    case Work::names:
+      return names(job.count);
+    case Work::datagrams:
+      return datagrams(job.count);
+    case Work::local:
+      return local_connections(job.count);
+    case Work::standard:
+      return standard_input(job.count);
+    case Work::ring:
+      return ring_requests(job.count);
+    case Work::signal:
+      return signals(job.count);
+    case Work::system:
+      return system_calls(job.count);
   }
   return EINVAL;
 }

@@ -7,11 +7,18 @@
 namespace picket::bench {
 
 enum class Work : uint32_t {
-  call,     // a system call with arguments that no kernel accepts
-  compat,   // the same through int 0x80
-  files,    // open, read, close of one small file
-  connect,  // connect, accept, close on 127.0.0.1
-  exec,     // fork, exec of /bin/true, wait
+  call,       // a system call with arguments that no kernel accepts
+  compat,     // the same through int 0x80
+  files,      // open, read, close of one small file
+  connect,    // connect, accept, close on 127.0.0.1
+  exec,       // fork, exec of /bin/true, wait
+  names,      // mkdir, rename, rmdir in a folder of its own
+  datagrams,  // sendto and recv on 127.0.0.1, of a socket that is not connected
+  local,      // connect, accept, close of a unix socket
+  standard,   // dup2 of a file to standard input
+  ring,       // a request of an io_uring that does nothing
+  signal,     // kill of itself by a signal that it ignores
+  system,     // unshare of nothing
 };
 
 struct Job {

@@ -27,6 +27,13 @@ constexpr Loop kLoops[] = {
     {"open, read, close", {Work::files, 0, 500}},
     {"connect, accept, close", {Work::connect, 0, 100}},
     {"fork, exec, wait", {Work::exec, 0, 12}},
+    {"mkdir, rename, rmdir", {Work::names, 0, 200}},
+    {"dup2 to standard input", {Work::standard, 0, 5'000}},
+    {"sendto, recv of a datagram", {Work::datagrams, 0, 500}},
+    {"connect, accept, close of a unix socket", {Work::local, 0, 300}},
+    {"request of an io_uring", {Work::ring, 0, 3'000}},
+    {"kill of itself", {Work::signal, 0, 3'000}},
+    {"unshare of nothing", {Work::system, 0, 1'000}},
 };
 constexpr size_t kGetppid = 0, kFiles = 1, kExec = 3;
 

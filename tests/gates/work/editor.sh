@@ -1,8 +1,10 @@
-# tmux with a person's shell in it, vim on sources and on dot files, a search, an editor's server that runs a terminal.
+# A person comes in by ssh: tmux, vim on sources and on dot files, a search. An editor's server that runs a terminal.
 . "$(dirname "$0")/lib.sh"
 seq 1 200 >notes.txt
-tmux -S "$PWD/tmux" new-session -d -x 100 -y 30 bash
-trap 'tmux -S "$HOME/work/editor/tmux" kill-server 2>/dev/null || true' EXIT
+ssh_server 2223
+echo "tmux -S $PWD/tmux new-session -d -x 100 -y 30 bash; exit" |
+  ssh -q -tt -p 2223 -o StrictHostKeyChecking=accept-new 127.0.0.1 >login.log
+trap 'kill $sshd; tmux -S "$HOME/work/editor/tmux" kill-server' EXIT
 tell() { tmux -S "$PWD/tmux" send-keys "$1" Enter; }
 tell "cd $PWD && vim -u NONE -c '%s/1/one/g' -c wq notes.txt; touch edited"
 until_true test -e edited

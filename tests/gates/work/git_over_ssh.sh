@@ -1,23 +1,14 @@
 # A Git server behind ssh, and a day's work against it: clone, branches, hooks, rebase, push, fetch, worktrees.
 . "$(dirname "$0")/lib.sh"
-mkdir -p "$HOME/.ssh" server
-chmod 700 "$HOME/.ssh"
-ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519" <<<y >/dev/null
-ssh-keygen -q -t ed25519 -N '' -f server/host_key
-cp "$HOME/.ssh/id_ed25519.pub" server/authorized
-/usr/sbin/sshd -f /dev/null -h "$PWD/server/host_key" -p 2222 -o ListenAddress=127.0.0.1 -o UsePAM=no \
-  -o PidFile="$PWD/server/pid" -o AuthorizedKeysFile="$PWD/server/authorized" -o StrictModes=no -E "$PWD/server/log"
-trap 'kill "$(cat "$HOME/work/git_over_ssh/server/pid")"' EXIT
-until_true test -s server/pid
+ssh_server 2222
 export GIT_SSH_COMMAND="ssh -p 2222 -o StrictHostKeyChecking=accept-new"
 git config --global user.name Dev && git config --global user.email dev@example.com
 git config --global init.defaultBranch main
 git init -q --bare server/app.git
-mkdir -p template/hooks
-printf '#!/bin/sh\ngit diff --cached --check\n' >template/hooks/pre-commit
-chmod +x template/hooks/pre-commit
-git clone -q --template="$PWD/template" "ssh://127.0.0.1$PWD/server/app.git" app
+git clone -q "ssh://127.0.0.1$PWD/server/app.git" app
 cd app
+mkdir .githooks && printf '#!/bin/sh\ngit diff --cached --check\n' >.githooks/pre-commit && chmod +x .githooks/pre-commit
+git config core.hooksPath .githooks && git add .githooks
 for i in $(seq $((5 * SCALE))); do
   echo "line $i" >>README
   git add README && git commit -q -m "Change $i"

@@ -14,6 +14,20 @@ until_true() {
   done
 }
 
+# An ssh server of one's own at a port of loopback, with a key that opens it; it ends with the script.
+ssh_server() { # PORT
+  mkdir -p "$HOME/.ssh" server
+  chmod 700 "$HOME/.ssh"
+  [ -e "$HOME/.ssh/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519"
+  ssh-keygen -q -t ed25519 -N '' -f server/host_key
+  cp "$HOME/.ssh/id_ed25519.pub" server/authorized
+  /usr/sbin/sshd -f /dev/null -h "$PWD/server/host_key" -p "$1" -o ListenAddress=127.0.0.1 -o UsePAM=no \
+    -o PidFile="$PWD/server/pid" -o AuthorizedKeysFile="$PWD/server/authorized" -o StrictModes=no -E "$PWD/server/log"
+  until_true test -s server/pid
+  sshd=$(cat server/pid)
+  trap 'kill $sshd' EXIT
+}
+
 c_project() { # FOLDER FILES: a program of so many files, with a test, built by cmake
   mkdir -p "$1"
   local i
