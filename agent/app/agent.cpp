@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "agent/app/audit_log.h"
 #include "agent/app/blind_spots.h"
 #include "agent/app/canary.h"
 #include "agent/app/collector_mail.h"
@@ -160,6 +161,7 @@ struct Agent::Impl {
   std::unique_ptr<IdentityService> identities;
   std::unique_ptr<Pipeline> pipeline;
   RuleUpdates rule_updates;
+  std::unique_ptr<AuditLog> audit_log;
   std::atomic<bool> stopping{false};
 };
 
@@ -262,6 +264,7 @@ PipelineParts Agent::Impl::parts() {
   };
   parts.is_own = [this](std::string_view cgroup) { return canary->owns(cgroup); };
   parts.canary = canary->detector();
+  parts.joins_api = !config.kubernetes_audit.empty();
   parts.watched = [this](const Workspace& workspace, bool is_watched) {
     watched.set(workspace, is_watched);
   };
@@ -315,6 +318,9 @@ absl::Status Agent::Impl::compose() {
       });
   pipeline =
       std::make_unique<Pipeline>(parts(), enricher_options(config, processes), std::move(*rules));
+  if (!config.kubernetes_audit.empty())
+    audit_log = std::make_unique<AuditLog>(
+        config.kubernetes_audit, [this](ApiAccess access) { pipeline->post(std::move(access)); });
   return absl::OkStatus();
 }
 
@@ -389,6 +395,7 @@ absl::Status Agent::start() {
   agent.check_itself();
   agent.report_start();
   if (absl::Status status = agent.rule_updates.start(); !status.ok()) return status;
+  if (agent.audit_log) return agent.audit_log->start();
   return absl::OkStatus();
 }
 
@@ -400,6 +407,7 @@ absl::Status Agent::run() {
   agent.canary->stop();
   agent.health.set_not_ready("stopping");
   agent.rule_updates.stop();
+  if (agent.audit_log) agent.audit_log->stop();
   agent.identities->stop();
   agent.responses->stop();
   if (agent.uplink) agent.uplink->stop(std::chrono::seconds(5));

@@ -125,6 +125,7 @@ absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool 
   reader->read("state_dir", config.state_dir);
   reader->read("rules", config.rules);
   reader->read("rules_key", config.rules_key);
+  reader->read("kubernetes_audit", config.kubernetes_audit);
   reader->read("http", config.http);
   reader->read("spool_bytes", config.spool_bytes, 1 << 20, 1ULL << 40);
   reader->read("spool_power_safe", config.spool_power_safe);

@@ -22,6 +22,7 @@ struct AgentConfig {
   std::filesystem::path state_dir = "/var/lib/picket";
   std::vector<std::filesystem::path> rules = {"/usr/share/picket/rules"};
   std::filesystem::path rules_key;  // public; not empty: only signed folders of rules are taken
+  std::filesystem::path kubernetes_audit;  // the API server's log; empty: nobody is joined
   CollectorConfig collector;
   std::string http = "127.0.0.1:9470";
   uint64_t spool_bytes = 256ULL << 20;

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "agent/app/audit_event.h"
 #include "agent/app/families.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/enrich/workspace.h"
@@ -35,6 +36,6 @@ struct DeliveryLoss {
   uint64_t from_ns = 0, to_ns = 0;                 // CLOCK_BOOTTIME: published in between
 };
 using Mail = std::variant<IdentityAnswer, v1::Command, Response, NewRules, RefusedRules,
-                          DeliveryLoss, FamilyQuestion>;
+                          DeliveryLoss, FamilyQuestion, ApiAccess>;
 
 }  // namespace picket

@@ -402,6 +402,9 @@ void Pipeline::tick(uint64_t now_ns) {
   engine_.on_tick(now_ns, *this);
   tell_ended_waivers(now_ns);
   enricher_.on_tick(now_ns, *this);
+  if (parts_.joins_api)
+    api_.tell(enricher_.workspaces(), enricher_.processes(), timeline_, now_ns,
+              [this](Finding finding) { on_finding(std::move(finding)); });
   report_losses(now_ns);
   reports_.update(enricher_.workspaces(), enricher_.processes(), now_ns,
                   [&](const Workspace& workspace, v1::WorkspaceState state, uint32_t processes) {

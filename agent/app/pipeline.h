@@ -14,6 +14,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "agent/app/agent_sessions.h"
+#include "agent/app/api_accesses.h"
 #include "agent/app/blind_spots.h"
 #include "agent/app/families.h"
 #include "agent/app/mail.h"
@@ -60,6 +61,7 @@ struct PipelineParts {
   // Cgroups of the agent's own canaries: judged like all others, told to nobody. May be empty.
   std::function<bool(std::string_view)> is_own;
   std::unique_ptr<Detector> canary = nullptr;  // may be empty
+  bool joins_api = false;                      // ApiAccess will come
   std::function<void(const Workspace&, bool)>
       watched;  // a workspace is known (true) or gone (false)
 };
@@ -102,6 +104,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void read(NewRules rules);
   void read(const RefusedRules& refused);
   void read(const DeliveryLoss& loss);
+  void read(ApiAccess access) { api_.add(std::move(access), parts_.clock.boot_ns()); }
   void read(FamilyQuestion question) { families_.ask(std::move(question)); }
 
   absl::Status take(EventSource& source, std::chrono::milliseconds timeout);
@@ -126,6 +129,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   WorkspaceReports reports_;
   AgentSessions sessions_;
   Families families_;
+  ApiAccesses api_;
   // Findings of rules whose response failed, and when: their repeats act again.
   absl::flat_hash_map<std::string, uint64_t> failed_;
   BoundedQueue<Mail> mailbox_{4096};

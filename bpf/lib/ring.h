@@ -80,6 +80,10 @@ PK_INLINE __u16 pk_ring_socket_call(__u8 operation) {
 
 PK_INLINE __u8 pk_operation(struct io_kiocb *request) { return BPF_CORE_READ(request, opcode); }
 
+/* The same where the tracepoint's argument has its type: without a helper, as every request of the
+ * machine comes here. */
+PK_INLINE __u8 pk_begun_operation(struct io_kiocb *request) { return request->opcode; }
+
 /* Of its end no hook hears, unless it fails: it is told when it begins. */
 PK_INLINE bool pk_is_silent(struct io_kiocb *request) {
   return BPF_CORE_READ(request, flags) & PK_RING_SILENT;

@@ -44,8 +44,7 @@ enum pk_type {
   PK_HOLDS, /* pk_holds: what a process that has a connection holds of pipes, terminals, sockets */
   PK_RELAYED, /* pk_relayed: made by the agent out of these: a program talks to a connection that
                  others hold for it */
-  PK_STARTED, /* pk_started: made by the agent: the first program of a workspace whose runtime told
-                 how it is set apart from the node */
+  PK_STARTED, /* pk_started: made by the agent: the first program of a workspace */
   PK_TYPE_END
 };
 
@@ -391,8 +390,7 @@ struct pk_held {
 #define PK_HELD_MAX 32
 #define PK_HELD_LOOKED_AT 64 /* descriptors from 0 on */
 
-struct
-    pk_holds { /* header: whose descriptors these are; nothing else of it is filled but the time */
+struct pk_holds { /* header: whose descriptors; nothing else of it is filled but the time */
   struct pk_header header;
   __u32 count;
   __u32 zero;
@@ -413,8 +411,7 @@ struct pk_relayed { /* header: the program; no hook tells this */
 
 struct pk_started { /* header: the program; no hook tells this */
   struct pk_header header;
-  __u8 found; /* 1: it ran before the agent did */
-  __u8 zero[7];
+  __u8 found, zero[7]; /* found: 1: it ran before the agent did */
 };
 
 struct pk_cgroup {

@@ -208,7 +208,7 @@ int on_ring_change(__u64 *ctx) {
   struct io_kiocb *request = (void *)ctx[0];
   struct task_struct *task = bpf_get_current_task_btf();
   struct pk_call_state call = {};
-  if (!pk_take_request(&call, task, pk_ring_file_call(pk_operation(request)))) return 0;
+  if (!pk_take_request(&call, task, pk_ring_file_call(pk_begun_operation(request)))) return 0;
   struct pk_scratch *scratch = pk_scratch();
   if (!scratch) return 0;
   struct pk_renaming change = {};

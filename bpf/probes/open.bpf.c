@@ -264,7 +264,7 @@ int on_ring_open(__u64 *ctx) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct io_open *open = (void *)request;
   struct pk_call_state call = {};
-  if (!pk_take_request(&call, task, pk_ring_open_call(pk_operation(request)))) return 0;
+  if (!pk_take_request(&call, task, pk_ring_open_call(pk_begun_operation(request)))) return 0;
   struct pk_scratch *place = pk_scratch();
   if (!place || !(BPF_CORE_READ(open, file_slot) || pk_is_silent(request))) return 0;
   struct pk_asked asked = {};

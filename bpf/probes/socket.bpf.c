@@ -310,9 +310,9 @@ int on_ring_socket_begins(__u64 *ctx) {
   struct io_kiocb *request = (void *)ctx[0];
   struct task_struct *task = bpf_get_current_task_btf();
   struct pk_call_state call = {};
-  __u16 name = pk_ring_socket_call(pk_operation(request));
+  __u16 name = pk_ring_socket_call(pk_begun_operation(request));
   /* What comes with a message is not there yet. */
-  if (name == PK_CALL_recvmsg || !pk_is_silent(request)) return 0;
+  if (name == PK_CALL_NONE || name == PK_CALL_recvmsg || !pk_is_silent(request)) return 0;
   if (!pk_take_request(&call, task, name)) return 0;
   bool fixed = BPF_CORE_READ(request, flags) & PK_RING_FIXED_FILE;
   struct sock *sk = fixed ? NULL : pk_sock_of_fd(task, BPF_CORE_READ(request, cqe.fd));

@@ -60,14 +60,6 @@ std::vector<std::string> with_port(std::vector<std::string> command, int port) {
   return command;
 }
 
-std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
-  std::vector<Alert> result;
-  for (const Alert& alert : distinct(alerts))
-    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
-      result.push_back(alert);
-  return result;
-}
-
 // The relay's alert says the port in its text, the shell's own descriptors in a field.
 bool is_about(const Alert& alert, int port) {
   return alert["output"].get<std::string>().find(fmt::format(" port {}", port)) !=

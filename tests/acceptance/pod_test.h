@@ -27,7 +27,8 @@ class PodTest : public AcceptanceTest {
     std::filesystem::create_directory(sandbox().cgroup_folder() + "/plain");
     // Pods lie below the sandbox as well, each at its own depth: they are known by their names.
     options.cgroup_root = plain_root();
-    options.workspaces = fmt::format("containerd_roots: ['{}']", containerd().task_root());
+    options.workspaces = fmt::format("containerd_roots: ['{}']{}{}", containerd().task_root(),
+                                     options.workspaces.empty() ? "" : ", ", options.workspaces);
     options.agent_settings +=
         fmt::format("identity: {{cri_socket: '{}'}}\n", containerd().socket());
     deploy(std::move(options));

@@ -38,7 +38,7 @@ class AgentSessionsTest : public ::testing::Test {
     const auto event = Event::parse(record);
     ASSERT_TRUE(event);
     const Process& process = table_.apply(*event);
-    sessions_.on_observation({*event, process, workspace_, name, nullptr, false, moved});
+    sessions_.on_observation({*event, process, workspace_, name, nullptr, nullptr, false, moved});
   }
   test::At at(ProcessKey key) { return {.time_ns = ++time_ns_ * kSecond, .key = key}; }
   void run(ProcessKey key, ProcessKey parent, const std::string& exe,

@@ -5,3 +5,4 @@ picket_test(blind_spots_test SOURCES blind_spots_test.cpp heartbeat_test.cpp age
 picket_test(agent_sessions_test SOURCES agent_sessions_test.cpp LINK picket_app)
 picket_test(rules_kept_test SOURCES rules_kept_test.cpp LINK picket_app)
 picket_test(rule_updates_test SOURCES rule_updates_test.cpp LINK picket_app)
+picket_test(api_access_test SOURCES api_access_test.cpp LINK picket_app)
