@@ -47,10 +47,9 @@ class HonestWork : public AcceptanceTest {
   void work(const std::string& script) {
     const auto begun = std::chrono::steady_clock::now();
     const auto ended =
-        workspace_->type({"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env",
-                          "HOME=/home/dev", "USER=dev", "LC_ALL=C.UTF-8", "TERM=dumb", "PAGER=cat",
-                          "SCALE=" + setting("PICKET_WORK_SCALE", "1"), "bash", script},
-                         "");
+        workspace_->run({"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env",
+                         "HOME=/home/dev", "USER=dev", "LC_ALL=C.UTF-8",
+                         "SCALE=" + setting("PICKET_WORK_SCALE", "1"), "bash", script});
     ASSERT_TRUE(ended.ok()) << ended.status();
     ASSERT_EQ(ended->exit_code, 0) << script << ": " << ended->out;
     fmt::print("{:>6.1f} s  {}\n",

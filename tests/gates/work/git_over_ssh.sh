@@ -5,10 +5,7 @@ export GIT_SSH_COMMAND="ssh -p 2222 -o StrictHostKeyChecking=accept-new"
 git config --global user.name Dev && git config --global user.email dev@example.com
 git config --global init.defaultBranch main
 git init -q --bare server/app.git
-mkdir -p template/hooks
-printf '#!/bin/sh\ngit diff --cached --check\n' >template/hooks/pre-commit
-chmod +x template/hooks/pre-commit
-git clone -q --template="$PWD/template" "ssh://127.0.0.1$PWD/server/app.git" app
+git clone -q "ssh://127.0.0.1$PWD/server/app.git" app
 cd app
 mkdir .githooks && printf '#!/bin/sh\ngit diff --cached --check\n' >.githooks/pre-commit && chmod +x .githooks/pre-commit
 git config core.hooksPath .githooks && git add .githooks
