@@ -164,7 +164,8 @@ PK_INLINE bool pk_is_runc_init(const char *name) {
 /*
  * Hook: task_rename: runc's last stage names itself in the container's cgroup before it runs the
  *   container's program. It finds containers whose cgroup has a free name (`runc run demo` makes
- *   /demo).
+ *   /demo). `runc exec` takes the name where it was started, often in the runtime's own cgroup, and
+ *   moves afterwards: then runc, its parent, is in the same cgroup.
  * Oldest kernel: 6.1.
  * Cost: 16 bytes compared for every exec and thread name of the machine.
  * Blind spot: a stranger can take the name and so have its own cgroup watched; it cannot have one
@@ -175,6 +176,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *name) {
   if (!pk_is_runc_init(name)) return 0;
   struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
   if (BPF_CORE_READ(cgroup, level) == 0) return 0;
+  if (BPF_CORE_READ(task, real_parent, cgroups, dfl_cgrp) == cgroup) return 0; /* runc exec */
   __u64 id = BPF_CORE_READ(cgroup, kn, id);
   struct pk_cgroup_scope scope = {.workspace = id};
   if (bpf_map_update_elem(&cgroups, &id, &scope, BPF_NOEXIST)) return 0; /* known, or left out */

@@ -30,7 +30,7 @@ class DE20 : public PodTest {
   void SetUp() override {
     PodTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    // The cgroup of containerd itself: what runc starts there is not the workspace's yet.
+    // Every child of the sandbox's cgroup is a workspace, the node's own would be one.
     deploy_with_containerd({.rules = kChildRule,
                             .workspaces = fmt::format("exclude: ['{}/node']", sandbox().cgroup()),
                             .agent_settings = "kubernetes_audit: audit.log\n"});

@@ -170,6 +170,34 @@ TEST_F(Cgroup, RuncInitMakesItsCgroupAWorkspace) {
   EXPECT_FALSE(execs[0].header().flags & PK_EXEC_IN);
 }
 
+// `runc exec`, called from a runtime's own cgroup: named there by runc, moved afterwards.
+TEST_F(Cgroup, WhatRuncPutsInBelongsToWhereItGoes) {
+  start();
+  const auto known = workspace();
+  spawn_in(*known, run_true).wait();
+  const TestCgroup runtime(tree(), base() + "/runtime");
+  int told[2];
+  ASSERT_EQ(pipe(told), 0);
+  Child runc = spawn_in(runtime, [&] {
+    const pid_t inner = fork();
+    if (inner == 0) {
+      prctl(PR_SET_NAME, "runc:[2:INIT]");
+      return join(known->procs()) ? run_true() : 99;
+    }
+    waitpid(inner, nullptr, 0);
+    return write(told[1], &inner, sizeof(inner)) == sizeof(inner) ? 0 : 1;
+  });
+  pid_t inner = 0;
+  ASSERT_EQ(read(told[0], &inner, sizeof(inner)), ssize_t{sizeof(inner)});
+  runc.wait();
+  ASSERT_TRUE(drain_until_exit(inner));
+  EXPECT_EQ(count(made(runtime)), 0u);
+  const auto execs = select(of(PK_EXEC, inner));
+  ASSERT_EQ(execs.size(), 1u);
+  EXPECT_EQ(execs[0].header().cgroup_id, known->id());
+  EXPECT_TRUE(execs[0].header().flags & PK_EXEC_IN);
+}
+
 TEST_F(Cgroup, TheFirstProcessIsItsOwnAndLaterOnesArePutIn) {
   start();
   const auto box = workspace();
