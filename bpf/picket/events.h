@@ -27,8 +27,7 @@ enum pk_type {
   PK_FOUND,         /* pk_exec: a process that already ran when the agent started */
   PK_EXIT,          /* pk_exit: the last thread of a process ended */
   PK_CONNECT,       /* pk_connect: an outgoing TCP or UDP connection was asked for */
-  PK_STDIO,         /* pk_stdio: a socket was bound to descriptor 0, 1 or 2 of a running program, or
-                      what is 0 and 1 already was connected */
+  PK_STDIO,         /* pk_stdio: a socket became descriptor 0, 1 or 2, or such a one connected */
   PK_CGROUP_MKDIR,  /* pk_cgroup: a cgroup became a workspace, or was made below one */
   PK_CGROUP_RMDIR,  /* pk_cgroup: a watched cgroup was removed */
   PK_CGROUP_ATTACH, /* pk_cgroup: a task entered a workspace, or left its workspace's cgroup */
@@ -42,8 +41,7 @@ enum pk_type {
   PK_OOM,     /* pk_oom: the kernel kills a process because memory ran out */
   PK_CPU,     /* pk_cpu: a process kept processors busy through an interval */
   PK_HOLDS, /* pk_holds: what a process that has a connection holds of pipes, terminals, sockets */
-  PK_RELAYED, /* pk_relayed: made by the agent out of these: a program talks to a connection that
-                 others hold for it */
+  PK_RELAYED, /* pk_relayed: made by the agent of these: a program talks through others' one */
   PK_STARTED, /* pk_started: made by the agent: the first program of a workspace */
   PK_TYPE_END
 };
@@ -203,10 +201,8 @@ enum pk_attach { PK_ATTACH_ENTER = 1, PK_ATTACH_LEAVE, PK_ATTACH_END };
 
 #define PK_ARGS 6
 #define PK_TEXTS 3
-#define PK_PROGRAM_TYPE \
-  3 /* bpf(BPF_PROG_LOAD) has no fourth argument: the program's type instead */
-#define PK_TARGET_NAME \
-  0 /* calls that name a process have no argument that is a text: its kernel name instead */
+#define PK_PROGRAM_TYPE 3 /* bpf(BPF_PROG_LOAD) has no fourth argument: the program's type */
+#define PK_TARGET_NAME 0  /* calls that name a process have no text: its kernel name */
 
 struct pk_system { /* header.call says which */
   struct pk_header header;
