@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "agent/app/finding_alert.h"
 #include "agent/detect/bundle/bundle.h"
 #include "agent/detect/replay/comparison.h"
@@ -25,6 +26,14 @@
 
 namespace picket {
 namespace {
+
+// CLI11 would take -1 for the largest number.
+std::string check_serial(const std::string& text) {
+  uint64_t serial = 0;
+  return absl::SimpleAtoi(text, &serial) && serial > 0 && text[0] != '+'
+             ? ""
+             : fmt::format("a number from 1 to {} expected", UINT64_MAX);
+}
 
 using Json = nlohmann::ordered_json;
 using Paths = std::vector<std::filesystem::path>;
@@ -341,9 +350,11 @@ void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
         ->add_option("--key", *key, signs ? "Private Ed25519 key, PEM" : "Public Ed25519 key, PEM")
         ->required();
     if (signs)
-      command->add_option("--serial", *serial,
-                          "Orders what is signed: agents take nothing older from a collector; the "
-                          "seconds since 1970, if left out");
+      command
+          ->add_option("--serial", *serial,
+                       "Orders what is signed: agents take nothing older from a collector; the "
+                       "seconds since 1970, if left out")
+          ->check(CLI::Validator(check_serial, "NUMBER"));
     command->fallthrough();
     command->callback(
         [=] { signs ? commands->sign(*folder, *key, *serial) : commands->verify(*folder, *key); });

@@ -74,13 +74,33 @@ absl::StatusOr<RuleBundle> RuleBundles::check(RulesPushed& pushed) const {
   bundle.info.set_reason(pushed.reason);
   set_wall_ns(*bundle.info.mutable_pushed(), clock_.wall_ns());
   bundle.bytes = std::move(pushed.bundle);
-  const auto now = current();
-  if (now && *serial <= now->info.serial() && bundle.info.bundle_id() != now->info.bundle_id())
-    return absl::FailedPreconditionError(
-        fmt::format("serial {} is not above {}, the current bundle's; to go back to old rules, "
-                    "sign them anew",
-                    *serial, now->info.serial()));
+  if (absl::Status status = check_serial(bundle.info); !status.ok()) return status;
   return bundle;
+}
+
+// A serial is worth something once an agent took it: a bundle with a bad signature and a high one
+// must not be in the way of good ones.
+absl::Status RuleBundles::check_serial(const v1::RuleBundleInfo& offered) const {
+  std::vector<v1::Node> nodes;
+  absl::Status read = writer_.run_and_wait([&](Store& store) -> absl::Status {
+    auto reader = store.reader();
+    if (!reader.ok()) return reader.status();
+    auto known = (*reader)->nodes();
+    if (!known.ok()) return known.status();
+    nodes = *std::move(known);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  for (const v1::Node& node : nodes) {
+    const v1::NodeRules& rules = node.rules();
+    if (rules.bundle_id().empty() || rules.bundle_id() == offered.bundle_id()) continue;
+    if (offered.serial() <= rules.serial())
+      return absl::FailedPreconditionError(
+          fmt::format("serial {} is not above {}, which is in force on {}; to go back to old "
+                      "rules, sign them anew",
+                      offered.serial(), rules.serial(), node.node()));
+  }
+  return absl::OkStatus();
 }
 
 // No audit entry, no bundle.

@@ -37,6 +37,7 @@ class RuleBundles {
 
  private:
   absl::StatusOr<RuleBundle> check(RulesPushed& pushed) const;
+  absl::Status check_serial(const v1::RuleBundleInfo& offered) const;
   absl::Status keep(const RuleBundle& bundle, v1::PushRulesResponse& response);
 
   Writer& writer_;

@@ -140,6 +140,14 @@ TEST_F(Rules, OnlyAuthorsAndAdminsPushAndEveryAttemptIsOnRecord) {
   sign(7);
   for (const char* who : {"vic", "rob", "n1"}) EXPECT_EQ(push(who).exit_code, 5) << who;
   EXPECT_EQ(push("ada").exit_code, 0);
+  const auto node = agent();
+  ASSERT_EQ(node->hello(), 0U);
+  v1::NodeRules taken;
+  std::string id;
+  receive(*node, id);
+  taken.set_bundle_id(id);
+  taken.set_serial(7);
+  ASSERT_TRUE(answer(*node, 1, taken));
   sign(6);
   const ProgramResult older = push();
   EXPECT_EQ(older.exit_code, 1);
@@ -154,6 +162,35 @@ TEST_F(Rules, OnlyAuthorsAndAdminsPushAndEveryAttemptIsOnRecord) {
   EXPECT_EQ(audit[3]["reason"], "a new lead");
   EXPECT_THAT(audit[4]["outcome"].get<std::string>(), HasSubstr("refused: serial 6"));
   EXPECT_EQ(*verify_audit(folder_ / "collector.db"), 5U);
+}
+
+// Only agents know a good signature: what none of them took sets no bounds.
+TEST_F(Rules, AHighSerialWithABadSignatureIsInNobodysWay) {
+  sign(7);
+  run({"sed", "-i", "-e", "s/^serial .*/serial 18446744073709551615/", "-e",
+       "s/^signature .*/signature AAAA/", folder_ / "rules/rules.sig"});
+  ASSERT_EQ(push().exit_code, 0);
+  const auto node = agent();
+  ASSERT_EQ(node->hello(), 0U);
+  v1::NodeRules refused;
+  std::string id;
+  receive(*node, id);
+  refused.set_refused_id(id);
+  refused.set_error("not signed with the key");
+  ASSERT_TRUE(answer(*node, 1, refused));
+  sign(8);
+  const ProgramResult good = push();
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_THAT(receive(*node, id).signature(), HasSubstr("serial 8\n"));
+}
+
+TEST_F(Rules, ASerialIsANumberThatCanBeOne) {
+  for (const char* serial : {"-1", "0", "+5", "18446744073709551616", "x"})
+    EXPECT_EQ(picketctl("vic", {"rules", "sign", folder_ / "rules", "--key", folder_ / "rules.key",
+                                "--serial", serial})
+                  .exit_code,
+              2)
+        << serial;
 }
 
 TEST_F(Rules, WhatNoAgentWouldTakeIsNotEvenSent) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -33,11 +35,35 @@ TEST_F(KeptTest, TheLastGoodSetComesBackWhole) {
   const std::vector<std::filesystem::path> paths = {folder / "a.yaml"};
   auto read = read_rules(paths);
   ASSERT_TRUE(read.ok()) << read.status();
-  ASSERT_TRUE(keep_rules(folder / "kept", read->files).ok());
+  ASSERT_TRUE(keep_rules(folder / "kept", read->files, 7).ok());
   auto kept = kept_rules(folder / "kept");
   ASSERT_TRUE(kept.ok()) << kept.status();
   EXPECT_EQ(kept->files, read->files);
+  EXPECT_EQ(kept->serial, 7u);
   EXPECT_EQ(kept->set->rules()[0].name, "r");
+}
+
+// Kubernetes mounts a ConfigMap as links into a folder that begins with a dot.
+TEST_F(KeptTest, AFileBehindALinkIsReadOnce) {
+  std::filesystem::create_directories(folder / "mount/..2026");
+  write("mount/..2026/a.yaml", rule_with("proc.name = x"));
+  std::filesystem::create_symlink("..2026", folder / "mount/..data");
+  std::filesystem::create_symlink("..data/a.yaml", folder / "mount/a.yaml");
+  const std::vector<std::filesystem::path> paths = {folder / "mount"};
+  const auto read = read_rules(paths);
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->files.size(), 1u);
+  EXPECT_EQ(read->files[0].name, folder / "mount/a.yaml");
+}
+
+TEST_F(KeptTest, WhatIsNoFileIsAnErrorNotAWait) {
+  std::filesystem::create_directories(folder / "odd");
+  std::filesystem::create_symlink("nowhere", folder / "odd/a.yaml");
+  ASSERT_EQ(mkfifo((folder / "odd/b.yaml").c_str(), 0600), 0);
+  LoadReport report;
+  const std::vector<std::filesystem::path> paths = {folder / "odd", "/dev/zero"};
+  EXPECT_TRUE(read_rule_files(paths, report).empty());
+  EXPECT_EQ(report.errors.size(), 3u) << report.error_text();
 }
 
 TEST_F(KeptTest, NothingKeptAndADamagedCopyAreTold) {

@@ -38,7 +38,7 @@ absl::StatusOr<std::string> list_of(const std::filesystem::path& folder,
   std::map<std::string, std::string> lines;
   for (const RuleFile& file : files) {
     std::string name = relative_name(folder, file);
-    if (name.empty() || name.starts_with("..") || name.find('\n') != name.npos)
+    if (name.empty() || name == ".." || name.starts_with("../") || name.find('\n') != name.npos)
       return absl::InvalidArgumentError(
           fmt::format("rules in {}: {} cannot be signed", folder.string(), file.name));
     lines[std::move(name)] = sha256_hex(file.text);

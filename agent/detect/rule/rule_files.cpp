@@ -20,6 +20,9 @@ bool is_rule_file(const Path& path) {
   return name.ends_with(".yaml") && !name.ends_with(".test.yaml");
 }
 
+// Where Kubernetes keeps the files of a mounted ConfigMap, whose names are links into it.
+bool is_hidden(const Path& path) { return path.filename().string().starts_with('.'); }
+
 // In the order of their paths.
 std::vector<Path> files_below(const Path& folder, std::error_code& error) {
   std::vector<Path> files;
@@ -27,7 +30,10 @@ std::vector<Path> files_below(const Path& folder, std::error_code& error) {
   for (; !error && entry != std::filesystem::recursive_directory_iterator();
        entry.increment(error)) {
     std::error_code gone;
-    if (is_rule_file(entry->path()) && entry->is_regular_file(gone)) files.push_back(entry->path());
+    if (is_hidden(entry->path()))
+      entry.disable_recursion_pending();
+    else if (is_rule_file(entry->path()) && !entry->is_directory(gone))
+      files.push_back(entry->path());
   }
   std::ranges::sort(files);
   return files;
@@ -35,15 +41,20 @@ std::vector<Path> files_below(const Path& folder, std::error_code& error) {
 
 void read_file(const Path& path, std::vector<RuleFile>& files, LoadReport& report) {
   std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (!error && size > rule::kFileBytes) {
+  const auto size = std::filesystem::file_size(path, error);  // an error of what is no file
+  if (error) {
+    report.errors.push_back(
+        {path.string(), 0, 0, fmt::format("cannot be read: {}", error.message())});
+    return;
+  }
+  if (size > rule::kFileBytes) {
     report.errors.push_back(
         {path.string(), 0, 0, fmt::format("larger than {} MiB", rule::kFileBytes >> 20)});
     return;
   }
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (error || file.bad() || !file.is_open()) {
+  if (file.bad() || !file.is_open()) {
     report.errors.push_back({path.string(), 0, 0, "cannot be read"});
     return;
   }
