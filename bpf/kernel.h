@@ -170,6 +170,15 @@ struct io_rename {
   int flags;
 };
 
+struct kernel_xattr_ctx {
+  char *kname; /* since 6.13 a structure that begins with the name */
+};
+
+struct io_xattr {
+  struct kernel_xattr_ctx ctx;
+  struct filename *filename;
+};
+
 struct io_unlink {
   int dfd;
   int flags;

@@ -71,8 +71,7 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> RuleSource::first() {
     return rules;
   }
   refused_ = std::string(rules.status().message());
-  // What was signed, though it is not good, or what is used instead: none older is taken.
-  in_force_.serial = std::max(last_.origin.serial, kept->serial);
+  in_force_.serial = last_.origin.serial;  // what was signed, though it is not good: none older
   SPDLOG_ERROR("the configured rules are refused, the last good ones are used: {}", refused_);
   return std::move(kept->set);
 }
@@ -119,8 +118,7 @@ absl::Status RuleSource::keep() {
   absl::Status status;
   if (!last_.bundle.empty())
     status = replace_file(options_.bundle, std::exchange(last_.bundle, {}));
-  if (!options_.kept.empty())
-    status.Update(keep_rules(options_.kept, last_.files, in_force_.serial));
+  if (!options_.kept.empty()) status.Update(keep_rules(options_.kept, last_.files));
   if (!status.ok())
     SPDLOG_ERROR("the rules are not kept for the next start: {}", std::string(status.message()));
   return status;

@@ -82,9 +82,8 @@ absl::StatusOr<std::string> read_whole(const std::filesystem::path& file, size_t
   return text;
 }
 
-absl::Status keep_rules(const std::filesystem::path& kept, std::span<const RuleFile> files,
-                        uint64_t serial) {
-  nlohmann::json all = {{{"serial", serial}}};
+absl::Status keep_rules(const std::filesystem::path& kept, std::span<const RuleFile> files) {
+  nlohmann::json all = nlohmann::json::array();
   for (const RuleFile& file : files) all.push_back({{"name", file.name}, {"text", file.text}});
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
   return replace_file(kept, all.dump(-1, ' ', false, kReplace));
@@ -97,22 +96,16 @@ absl::StatusOr<ReadRules> kept_rules(const std::filesystem::path& kept) {
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   const nlohmann::json all = nlohmann::json::parse(text, nullptr, false);
   std::vector<RuleFile> files;
-  uint64_t serial = 0;
   if (all.is_array()) {
     for (const auto& file : all) {
-      if (!file.is_object()) continue;
-      if (const auto at = file.find("serial"); at != file.end() && at->is_number_unsigned())
-        serial = *at;
-      if (!file.contains("name") || !file.contains("text")) continue;
+      if (!file.is_object() || !file.contains("name") || !file.contains("text")) continue;
       if (file["name"].is_string() && file["text"].is_string())
         files.push_back({file["name"], file["text"]});
     }
   }
   if (files.empty())
     return absl::DataLossError(fmt::format("the rules kept in {} are damaged", kept.string()));
-  auto rules = compile_rules(std::move(files));
-  if (rules.ok()) rules->serial = serial;
-  return rules;
+  return compile_rules(std::move(files));
 }
 
 }  // namespace picket

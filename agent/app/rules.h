@@ -20,7 +20,6 @@ namespace picket {
 struct ReadRules {
   std::shared_ptr<const RuleSet> set;
   std::vector<RuleFile> files;  // of which it was made
-  uint64_t serial = 0;          // kept with them; 0: they were not signed
 };
 
 absl::StatusOr<ReadRules> read_rules(std::span<const std::filesystem::path> paths);
@@ -32,8 +31,7 @@ absl::Status replace_file(const std::filesystem::path& file, std::string_view te
 absl::StatusOr<std::string> read_whole(const std::filesystem::path& file, size_t limit);
 
 // The copy of the last good set.
-absl::Status keep_rules(const std::filesystem::path& kept, std::span<const RuleFile> files,
-                        uint64_t serial);
+absl::Status keep_rules(const std::filesystem::path& kept, std::span<const RuleFile> files);
 absl::StatusOr<ReadRules> kept_rules(const std::filesystem::path& kept);
 
 }  // namespace picket

@@ -38,7 +38,7 @@ const std::vector<CallRow>& rows() {
       {PK_CALL_pidfd_open, {{"pid", 0}, {"flags", 1, hex}}},
       {PK_CALL_pidfd_getfd, {{"pid_fd", 0}, {"target_fd", 1}, {"flags", 2, hex}}},
       {PK_CALL_process_madvise, {{"pid_fd", 0}, {"advice", 3}, {"flags", 4, hex}}},
-      {PK_CALL_prctl, {{"option", 0, prctl_option}, {"arg2_int", 1}}},
+      {PK_CALL_prctl, {{"option", 0, prctl_option}, {"arg2_int", 1, wide}}},
       {PK_CALL_memfd_create, {{"name", 0, text}, {"flags", 1, memfd_flags}}},
       {PK_CALL_setuid, {{"uid", 0}}},
       {PK_CALL_setuid32, {{"uid", 0}}},
@@ -71,7 +71,7 @@ const std::vector<CallRow>& rows() {
       {PK_CALL_pivot_root, {{"new_root", 0, text}, {"put_old", 1, text}}},
       {PK_CALL_chroot, {{"path", 0, text}}},
       {PK_CALL_bpf, {{"cmd", 0, bpf_command}, {"prog_type", PK_PROGRAM_TYPE, program_type}}},
-      {PK_CALL_init_module, {{"length", 1}}},
+      {PK_CALL_init_module, {{"length", 1, wide}}},
       {PK_CALL_finit_module, {{"fd", 0}, {"flags", 2, hex}}},
       {PK_CALL_delete_module, {{"name", 0, text}, {"flags", 1, hex}}},
       {PK_CALL_perf_event_open, {{"pid", 1}, {"cpu", 2}, {"group_fd", 3}, {"flags", 4, hex}}},
@@ -183,9 +183,10 @@ void append_signal(uint64_t number, std::string& text) {
     text += fmt::format("SIG{}", name);
 }
 
-// Descriptors, pids and user ids are 32 bits wide and may be -1.
-int64_t narrow(uint64_t value) {
-  return value <= UINT32_MAX ? static_cast<int32_t>(value) : static_cast<int64_t>(value);
+// Whether the call goes by the lower half of the register alone, whatever the caller left in the
+// other.
+bool is_narrow(CallArgument::Print print) {
+  return print != hex && print != mount_flags && print != ptrace_request && print != wide;
 }
 
 }  // namespace
@@ -219,7 +220,8 @@ void append_argument(const Event& event, const pk_system& call, const CallArgume
     out += event.text(call.text[argument.place]);
     return;
   }
-  const uint64_t value = call.argument[argument.place];
+  uint64_t value = call.argument[argument.place];
+  if (is_narrow(argument.print)) value = static_cast<uint32_t>(value);
   switch (argument.print) {
     case hex:
       fmt::format_to(std::back_inserter(out), "{:#x}", value);
@@ -237,15 +239,21 @@ void append_argument(const Event& event, const pk_system& call, const CallArgume
     case bpf_command:
       return append_word(kBpfCommands, value, out);
     case program_type:
-      if (call.argument[0] == BPF_PROG_LOAD) append_word(kProgramTypes, value, out);
+      if (static_cast<uint32_t>(call.argument[0]) == BPF_PROG_LOAD)
+        append_word(kProgramTypes, value, out);
       return;
     case signal:
       return append_signal(value, out);
-    case number:
+    case number:  // descriptors, pids and user ids may be -1
+      out += std::to_string(static_cast<int32_t>(value));
+      return;
+    case wide:
+      out += std::to_string(value <= UINT32_MAX ? static_cast<int32_t>(value)
+                                                : static_cast<int64_t>(value));
+      return;
     case text:
-      break;
+      return;
   }
-  out += std::to_string(narrow(value));
 }
 
 }  // namespace picket

@@ -14,7 +14,8 @@ namespace picket {
 
 struct CallArgument {
   enum class Print : uint8_t {
-    number,
+    number,  // of 32 bits
+    wide,    // of 64
     hex,
     text,  // `place` counts among the record's texts
     clone_flags,

@@ -22,6 +22,7 @@
 #define IORING_OP_MKDIRAT 37
 #define IORING_OP_SYMLINKAT 38
 #define IORING_OP_LINKAT 39
+#define IORING_OP_SETXATTR 42
 #define IORING_OP_SOCKET 45 /* since 5.19 */
 #define IORING_OP_BIND 56   /* since 6.11, as listen */
 #define IORING_OP_LISTEN 57
@@ -43,6 +44,8 @@ PK_INLINE __u16 pk_ring_file_call(__u8 operation) {
       return PK_CALL_symlinkat;
     case IORING_OP_LINKAT:
       return PK_CALL_linkat;
+    case IORING_OP_SETXATTR:
+      return PK_CALL_setxattr;
     default:
       return PK_CALL_NONE;
   }

@@ -5,7 +5,7 @@
 
 #include "bpf/lib/task.h"
 
-#define PK_X32_BIT 0x40000000ul /* the x32 interface adds it to the native numbers */
+#define PK_X32_BIT 0x40000000u /* the x32 interface adds it to the native numbers */
 
 _Static_assert(PK_CALL_END <= 256, "pk_call_row.call is a byte");
 
@@ -19,10 +19,10 @@ const volatile struct pk_call_row calls64[PK_CALL_NUMBERS] __weak = {PK_CALLS(PK
 const volatile struct pk_call_row calls32[PK_CALL_NUMBERS] __weak = {PK_CALLS(PK_ROW32)};
 #pragma clang diagnostic pop
 
-/* `number` as the registers have it. */
+/* `number` as the registers have it: the kernel goes by its lower half alone. */
 PK_INLINE struct pk_call_row pk_row_of(__u64 number, bool compat) {
   struct pk_call_row none = {};
-  __u64 nr = number & ~PK_X32_BIT;
+  __u32 nr = (__u32)number & ~PK_X32_BIT;
   if (nr >= PK_NO_NUMBER) return none;
   return compat ? calls32[nr] : calls64[nr];
 }

@@ -7,7 +7,9 @@
  *   bulk (forks, exits, datagram peers: a later record mends the gap)   a quarter of the ring
  *   ordinary                                                           three eighths
  *   urgent (a loaded rule that calls for somebody could match)          three quarters
- * Bulk that a rule calls for counts as ordinary.
+ * Bulk that a rule calls for counts as ordinary. A quarter of the ring is for what is urgent, an eighth of
+ * it also for the ordinary records of a workspace that holds next to nothing: several loud ones
+ * together leave room for a quiet one.
  * Two processors may count at the same time: a bound can be overrun by a record or two.
  */
 #ifndef PICKET_LIB_SHARE_H
@@ -31,6 +33,12 @@ struct pk_ring_state {
   __u64 read; /* position up to which the reader is done */
 };
 
+/* How full the ring may be for a record of that rank. */
+PK_INLINE __u64 pk_room(const struct pk_ring_state *ring, enum pk_rank rank, bool quiet) {
+  if (rank == PK_URGENT) return ring->size;
+  return rank == PK_ORDINARY && quiet ? ring->size / 8 * 7 : ring->size / 4 * 3;
+}
+
 PK_INLINE __u64 pk_bound(const struct pk_ring_state *ring, enum pk_rank rank) {
   if (rank == PK_URGENT) return ring->size / 4 * 3;
   return rank == PK_ORDINARY ? ring->size / 8 * 3 : ring->size / 4;
@@ -43,6 +51,7 @@ PK_INLINE bool pk_take_share(const struct pk_ring_state *ring, __u64 workspace, 
   if (!own) return true;
   if (own->last <= ring->read) own->held = 0;
   if (own->held + size > pk_bound(ring, rank)) return false;
+  if (ring->filled > pk_room(ring, rank, own->held <= ring->size / 32)) return false;
   own->held += size;
   own->last = ring->read + ring->filled + size;
   return true;

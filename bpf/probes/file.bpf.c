@@ -162,6 +162,7 @@ PK_CALL_HANDLER(file) {
 
 struct pk_renaming { /* what all of a ring's changes come down to */
   struct filename *name, *name2;
+  const char *attribute;
   int start, start2;
   __u32 flags, mode;
 };
@@ -177,6 +178,11 @@ PK_INLINE void pk_read_renaming(struct pk_renaming *change, struct io_kiocb *req
     change->name = BPF_CORE_READ(mkdir, filename);
     change->start = BPF_CORE_READ(mkdir, dfd);
     change->mode = BPF_CORE_READ(mkdir, mode);
+  } else if (call == PK_CALL_setxattr) {
+    struct io_xattr *attribute = (void *)request;
+    change->name = BPF_CORE_READ(attribute, filename);
+    change->attribute = (const char *)BPF_CORE_READ(attribute, ctx.kname);
+    change->start = AT_FDCWD;
   } else if (call == PK_CALL_renameat2) {
     struct io_rename *rename = (void *)request;
     change->name = BPF_CORE_READ(rename, oldpath);
@@ -223,6 +229,7 @@ int on_ring_change(__u64 *ctx) {
   struct pk_tail tail = {.record = scratch->record, .at = sizeof(*record)};
   /* Not read through `change`, which would pass for a struct of the kernel's. */
   struct filename *name = change.name, *name2 = change.name2;
+  const char *attribute = change.attribute;
   pk_append_kernel_string(&tail, &record->path, BPF_CORE_READ(name, name));
   if (pk_is_relative_name(name))
     pk_append_start(&tail, &record->directory, scratch->path, task, change.start);
@@ -231,6 +238,7 @@ int on_ring_change(__u64 *ctx) {
     if (call.call != PK_CALL_symlinkat && pk_is_relative_name(name2))
       pk_append_start(&tail, &record->directory2, scratch->path, task, change.start2);
   }
+  if (attribute) pk_append_kernel_string(&tail, &record->name, attribute);
   record->header.size = tail.at;
   if (tail.truncated) record->header.flags |= PK_TRUNCATED;
   pk_send(&record->header, PK_FILE, PK_CLASS_ANY);

@@ -50,7 +50,7 @@ static const struct pk_texts text_arguments[PK_CALL_END] = {PK_TEXT_ARGUMENTS(PK
 #define PTRACE_SYSCALL 24
 
 /* What changes whom others see, or what it may do. Names of threads are set all day. */
-PK_INLINE bool pk_is_told_prctl(__u64 option) {
+PK_INLINE bool pk_is_told_prctl(__u32 option) {
   switch (option) {
     case PR_SET_DUMPABLE:
     case PR_SET_KEEPCAPS:
@@ -193,13 +193,16 @@ PK_CALL_HANDLER(system) {
 #define SI_USER 0
 #define SI_QUEUE (-1)
 #define SI_TKILL (-6)
+#define SI_MESGQ -3
 #define PK_LINEAGE_STEPS 16
 
-/* Sent by a process on purpose, not by the kernel for it. */
+/* Sent by a process on purpose, not by the kernel for it. Who calls rt_sigqueueinfo chooses the code;
+ * the kernel itself uses none below SI_TKILL. */
 PK_INLINE __u16 pk_signal_call(int code) {
   if (code == SI_USER) return PK_CALL_kill;
   if (code == SI_TKILL) return PK_CALL_tgkill;
-  return code == SI_QUEUE ? PK_CALL_rt_sigqueueinfo : PK_CALL_NONE;
+  bool queued = code == SI_QUEUE || code == SI_MESGQ || code < SI_TKILL;
+  return queued ? PK_CALL_rt_sigqueueinfo : PK_CALL_NONE;
 }
 
 PK_INLINE bool pk_is_family(struct task_struct *sender, struct task_struct *target) {

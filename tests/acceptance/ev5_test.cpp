@@ -22,6 +22,9 @@ const std::string kRules =
     rule("test.listen",
          "evt.type = listen and fd.name endswith by-ring.sock and evt.io_uring = true") +
     rule("test.make", "evt.type = mkdirat and fs.path.name endswith /made-by-ring") +
+    rule("test.attribute",
+         "evt.type = setxattr and fs.path.name endswith /made-by-ring and evt.arg.name = "
+         "user.by-ring") +
     rule("test.remove", "evt.type = unlinkat and fs.path.name endswith /made-by-ring") +
     rule("test.ring_open", "evt.type = openat and evt.io_uring = true and proc.name = rings") +
     rule("test.ring_connect", "evt.type = connect and evt.io_uring = true and proc.name = rings");
@@ -49,9 +52,10 @@ class EV5 : public AcceptanceTest {
 
 TEST_F(EV5, OperationsOfARingAreJudgedLikeTheirCalls) {
   ASSERT_NO_FATAL_FAILURE(run_rings());
-  for (const char* name : {"test.open", "test.table", "test.silent", "test.connect",
-                           "test.datagram", "test.netlink", "test.unix", "test.accept", "test.make",
-                           "test.remove", "test.ring_open", "test.ring_connect", "io_uring_setup"})
+  for (const char* name :
+       {"test.open", "test.table", "test.silent", "test.connect", "test.datagram", "test.netlink",
+        "test.unix", "test.accept", "test.make", "test.attribute", "test.remove", "test.ring_open",
+        "test.ring_connect", "io_uring_setup"})
     ASSERT_NO_FATAL_FAILURE(expect_one(name));
   EXPECT_EQ(by_rule(alerts_, "io_uring_setup").front()["priority"], "INFORMATIONAL");
 }

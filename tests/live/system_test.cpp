@@ -70,6 +70,20 @@ TEST_F(System, ARefusedCallIsToldWithItsError) {
   EXPECT_EQ(calls[1]->mnt_ns, own_mount_namespace());
 }
 
+// The kernel goes by the lower half of the register of a call's number, and of an int.
+TEST_F(System, WhatTheKernelDoesNotLookAtHidesNothing) {
+  start();
+  const auto box = workspace();
+  const auto calls = made_by(*box, [] {
+    constexpr long kAbove = 1L << 32;
+    if (syscall(kAbove | SYS_prctl, kAbove | PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return 1;
+    return syscall(kAbove | SYS_setns, -1, kAbove | CLONE_NEWUTS) == -1 && errno == EBADF ? 0 : 2;
+  });
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[0]->header.call, PK_CALL_prctl);
+  EXPECT_EQ(calls[1]->header.call, PK_CALL_setns);
+}
+
 TEST_F(System, WhatAMemfdIsCalledIsTheKernelsName) {
   start();
   const auto box = workspace();

@@ -41,6 +41,23 @@ TEST(TargetFields, AKnownProcessHasItsProgramAndItsLineage) {
   EXPECT_EQ(scene.output("%target.name of %target.uid"), "sudo of 0");
 }
 
+// Registers have 64 bits, most arguments 32: the rest is what the caller left there.
+TEST(TargetFields, ArgumentsAreAsTheKernelTookThem) {
+  Scene scene(PK_SYSTEM);
+  const auto call = [&](pk_call number, const char* first, const char* second) {
+    scene.record.header().call = number;
+    scene.with("argument0", first).with("argument1", second);
+  };
+  call(PK_CALL_bpf, "4294967301", "0");
+  scene.with("argument3", "2");
+  EXPECT_TRUE(scene.matches("evt.arg.cmd = BPF_PROG_LOAD"));
+  EXPECT_TRUE(scene.matches("evt.arg.prog_type = BPF_PROG_TYPE_KPROBE"));
+  call(PK_CALL_setuid, "4294967296", "0");
+  EXPECT_TRUE(scene.matches("evt.arg.uid = 0"));
+  call(PK_CALL_setns, "4294967295", "4362076160");
+  EXPECT_TRUE(scene.matches("evt.arg.fd = -1 and evt.arg.nstype = CLONE_NEWUTS"));
+}
+
 // A recording from before has the target of a signal and nothing more about it.
 TEST(TargetFields, WhatWasNotToldIsMissing) {
   Scene scene(PK_SYSTEM);

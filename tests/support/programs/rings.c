@@ -1,9 +1,9 @@
 /* Through an io_uring and without a system call for any of it: opens /etc/passwd as a descriptor,
- * without asking how that ended, and again into the ring's own table; makes and removes the
- * directory made-by-ring; connects to 127.0.0.1:PORT and sends a datagram to the port after it,
- * where nobody needs to listen; makes a netlink socket; binds a unix socket to made-by-ring.sock,
- * listens there, connects to it and accepts. Where the kernel's rings cannot bind, the calls do.
- * Exits with the number of the step that failed. */
+ * without asking how that ended, and again into the ring's own table; makes the directory
+ * made-by-ring, gives it the attribute user.by-ring and removes it; connects to 127.0.0.1:PORT and
+ * sends a datagram to the port after it, where nobody needs to listen; makes a netlink socket;
+ * binds a unix socket to made-by-ring.sock, listens there, connects to it and accepts. Where the
+ * kernel's rings cannot bind, the calls do. Exits with the number of the step that failed. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,6 +39,12 @@ static int change_names(void) {
   struct io_uring_sqe request = {.opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .len = 0755};
   request.addr = (unsigned long)"made-by-ring";
   if (perform(&ring, &request) != 0) return 7;
+  /* Not every file system takes it. */
+  struct io_uring_sqe attribute = {.opcode = IORING_OP_SETXATTR, .len = 1};
+  attribute.addr = (unsigned long)"user.by-ring";
+  attribute.addr2 = (unsigned long)"x";
+  attribute.addr3 = (unsigned long)"made-by-ring";
+  if (perform(&ring, &attribute) == NO_ANSWER) return 15;
   request.opcode = IORING_OP_UNLINKAT;
   request.len = 0;
   request.unlink_flags = AT_REMOVEDIR;
