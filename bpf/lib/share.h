@@ -7,9 +7,8 @@
  *   bulk (forks, exits, datagram peers: a later record mends the gap)   a quarter of the ring
  *   ordinary                                                           three eighths
  *   urgent (a loaded rule that calls for somebody could match)          three quarters
- * Bulk that a rule calls for counts as ordinary. A quarter of the ring is for what is urgent, an eighth of
- * it also for the ordinary records of a workspace that holds next to nothing: several loud ones
- * together leave room for a quiet one.
+ * Bulk that a rule calls for counts as ordinary. Bulk of anybody may fill three quarters of the ring, what is
+ * ordinary seven eighths.
  * Two processors may count at the same time: a bound can be overrun by a record or two.
  */
 #ifndef PICKET_LIB_SHARE_H
@@ -33,10 +32,10 @@ struct pk_ring_state {
   __u64 read; /* position up to which the reader is done */
 };
 
-/* How full the ring may be for a record of that rank. */
-PK_INLINE __u64 pk_room(const struct pk_ring_state *ring, enum pk_rank rank, bool quiet) {
-  if (rank == PK_URGENT) return ring->size;
-  return rank == PK_ORDINARY && quiet ? ring->size / 8 * 7 : ring->size / 4 * 3;
+/* Several loud workspaces together leave an eighth of the ring to what is urgent. */
+PK_INLINE bool pk_has_room(const struct pk_ring_state *ring, enum pk_rank rank) {
+  if (rank == PK_URGENT) return true;
+  return ring->filled <= ring->size / 8 * (rank == PK_ORDINARY ? 7 : 6);
 }
 
 PK_INLINE __u64 pk_bound(const struct pk_ring_state *ring, enum pk_rank rank) {
@@ -51,7 +50,6 @@ PK_INLINE bool pk_take_share(const struct pk_ring_state *ring, __u64 workspace, 
   if (!own) return true;
   if (own->last <= ring->read) own->held = 0;
   if (own->held + size > pk_bound(ring, rank)) return false;
-  if (ring->filled > pk_room(ring, rank, own->held <= ring->size / 32)) return false;
   own->held += size;
   own->last = ring->read + ring->filled + size;
   return true;
