@@ -205,6 +205,26 @@ TEST(RuleOverride, ASequenceTakesNoCondition) {
   EXPECT_TRUE(fires(rule + base("")));
 }
 
+TEST(RuleYaml, BooleansAreThoseOfYaml) {
+  for (const char* word : {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
+    EXPECT_FALSE(info_of(base("  enabled: " + std::string(word) + "\n")).enabled) << word;
+  for (const char* word : {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
+    EXPECT_TRUE(info_of(base("  shadow: " + std::string(word) + "\n")).shadow) << word;
+  for (const char* word : {"tRue", "1", "enabled", "", "[true]"}) {
+    EXPECT_THAT(errors_of(base("  enabled: " + std::string(word) + "\n")),
+                ElementsAre(HasSubstr("true or false expected for 'enabled'")));
+  }
+}
+
+TEST(RuleYaml, EmptyItemsAreLeftAside) {
+  const std::string text = base("", "evt.type = execve and proc.name in (l)");
+  EXPECT_THAT(notes_of("- list: l\n  items:\n    - zsh\n    -\n    - bash\n" + text),
+              ElementsAre(HasSubstr("test.yaml:3:5: item 2 of 'items' is empty and left aside")));
+  EXPECT_TRUE(fires("- list: l\n  items:\n    -\n    - bash\n" + text));
+  EXPECT_FALSE(fires("- list: l\n  items:\n    -\n" + text));
+  EXPECT_THAT(info_of(base("  tags:\n    - a\n    -\n")).tags, ElementsAre("a"));
+}
+
 TEST(RuleOverride, PlacesInAppendedText) {
   EXPECT_THAT(errors_of(base("- rule: r\n  append: true\n  condition: and proc.nam = zsh\n")),
               ElementsAre(HasSubstr("test.yaml:8:18: unknown field 'proc.nam'")));
