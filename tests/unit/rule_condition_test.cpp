@@ -266,6 +266,13 @@ TEST(RuleFields, Ancestors) {
   EXPECT_TRUE(scene.matches("proc.aexepath[2] = /usr/bin/sleep"));
   EXPECT_TRUE(scene.matches("proc.aexepath startswith /usr/bin/sl"));
   EXPECT_TRUE(scene.matches("proc.apid[2] = 100 and proc.acmdline[2] = \"sleep inf\""));
+  EXPECT_TRUE(scene.matches("proc.apid = 100 and proc.apid = 101 and not proc.apid = 102"));
+  EXPECT_TRUE(scene.matches("proc.acmdline = \"sleep inf\" and proc.acmdline = \"make -j8 all\""));
+  EXPECT_FALSE(scene.matches("proc.acmdline contains bash"));
+  EXPECT_TRUE(scene.matches("proc.aargs[0] = \"-c echo hello\" and proc.aargs[1] = \"-j8 all\""));
+  EXPECT_TRUE(scene.matches("proc.aargs = inf and not proc.aargs contains echo"));
+  EXPECT_FALSE(scene.matches("proc.aargs[3] exists"));
+  EXPECT_EQ(scene.output("%proc.aargs[2]"), "inf");
 }
 
 TEST(RuleFields, Places) {

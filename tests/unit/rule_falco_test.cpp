@@ -174,6 +174,57 @@ TEST(RuleOverride, LegacyAppendAndSwitch) {
       ElementsAre(HasSubstr("test.yaml:9:13: 'append: true' leaves 'priority' as it was")));
 }
 
+TEST(RuleOverride, AppendNotesEveryKeyThatItLeaves) {
+  for (const char* key :
+       {"shadow: true", "why: w", "respond: kill", "merge: process", "warn_evttypes: false",
+        "skip-if-unknown-filter: true", "scope: {owner: a}", "capture: true"}) {
+    const std::string name(key, std::string_view(key).find(':'));
+    EXPECT_THAT(notes_of(base("- rule: r\n  append: true\n  " + std::string(key) + "\n")),
+                ElementsAre(HasSubstr("'append: true' leaves '" + name + "' as it was")));
+  }
+}
+
+TEST(RuleOverride, ASequenceTakesNoCondition) {
+  const std::string steps =
+      "  sequence: {within: 5s, steps: [{step: a, condition: evt.type = execve},"
+      " {step: b, condition: evt.type = connect}]}\n";
+  const std::string rule = "- rule: r\n  priority: INFO\n  output: o\n" + steps;
+  const auto refused = ElementsAre(
+      HasSubstr("test.yaml:7:14: rule 'r' has a sequence and no condition; an override with "
+                "'sequence: replace' expected"));
+  const std::string condition = "  condition: and (rubbish\n";
+  EXPECT_THAT(errors_of(rule + "- rule: r\n  append: true\n" + condition), refused);
+  for (const char* how : {"append", "replace"}) {
+    EXPECT_THAT(errors_of(rule + "- rule: r\n  override: {condition: " + how + "}\n" + condition),
+                refused);
+  }
+  const std::string replaced = "- rule: r\n  override: {sequence: replace}\n" + steps;
+  EXPECT_EQ(info_of(rule + replaced).condition, "");
+  EXPECT_EQ(info_of(base("") + replaced).condition, "");
+  // The rule defined anew may have one.
+  EXPECT_TRUE(fires(rule + base("")));
+}
+
+TEST(RuleYaml, BooleansAreThoseOfYaml) {
+  for (const char* word : {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
+    EXPECT_FALSE(info_of(base("  enabled: " + std::string(word) + "\n")).enabled) << word;
+  for (const char* word : {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
+    EXPECT_TRUE(info_of(base("  shadow: " + std::string(word) + "\n")).shadow) << word;
+  for (const char* word : {"tRue", "1", "enabled", "", "[true]"}) {
+    EXPECT_THAT(errors_of(base("  enabled: " + std::string(word) + "\n")),
+                ElementsAre(HasSubstr("true or false expected for 'enabled'")));
+  }
+}
+
+TEST(RuleYaml, EmptyItemsAreLeftAside) {
+  const std::string text = base("", "evt.type = execve and proc.name in (l)");
+  EXPECT_THAT(notes_of("- list: l\n  items:\n    - zsh\n    -\n    - bash\n" + text),
+              ElementsAre(HasSubstr("test.yaml:3:5: item 2 of 'items' is empty and left aside")));
+  EXPECT_TRUE(fires("- list: l\n  items:\n    -\n    - bash\n" + text));
+  EXPECT_FALSE(fires("- list: l\n  items:\n    -\n" + text));
+  EXPECT_THAT(info_of(base("  tags:\n    - a\n    -\n")).tags, ElementsAre("a"));
+}
+
 TEST(RuleOverride, PlacesInAppendedText) {
   EXPECT_THAT(errors_of(base("- rule: r\n  append: true\n  condition: and proc.nam = zsh\n")),
               ElementsAre(HasSubstr("test.yaml:8:18: unknown field 'proc.nam'")));

@@ -2,18 +2,38 @@
 // or load at the cost of what they say.
 #include <gmock/gmock.h>
 
+#include <ctime>
+#include <functional>
+
 #include "agent/detect/rule/load_limits.h"
 #include "tests/unit/rule_fixture.h"
 
 namespace picket {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 std::string rule_named(const std::string& name, const std::string& condition) {
   return "- rule: " + name + "\n  output: o\n  priority: INFO\n  condition: " + condition + "\n";
+}
+
+// Far more than a load that walks over each thing once takes, under sanitizers too; far less than
+// one that does so for each of the others.
+constexpr double kSeconds = 10;
+
+double cpu_seconds_of(const std::function<void()>& work) {
+  const std::clock_t start = std::clock();
+  work();
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+}
+
+std::string waiver_of(const std::string& name, const std::string& rules) {
+  return "- waiver: " + name + "\n  owner: o\n  reason: r\n  expires: 2030-01-01\n  rules: [\"" +
+         rules + "\"]\n";
 }
 
 TEST(RuleLimits, AliasesThatMultiply) {
@@ -116,6 +136,65 @@ TEST(RuleLimits, ManyDefinitionsOfOneName) {
   }
   const auto rules = rules_of(text);
   EXPECT_EQ(rules->rules().size(), 1u);
+}
+
+TEST(RuleLimits, ManyTagsAreAppended) {
+  std::string first = "  tags: [", second = first;
+  for (int i = 0; i < 90'000; ++i) {
+    first += "t" + std::to_string(i) + ",";
+    second += "u" + std::to_string(i) + ",";
+  }
+  const std::string text = rule_named("r", "evt.type = execve") + first + "t0]\n" +
+                           "- rule: r\n  override: {tags: append}\n" + second + "t1]\n";
+  const double seconds =
+      cpu_seconds_of([&] { EXPECT_THAT(rules_of(text)->rules().front().tags, SizeIs(180'000)); });
+  EXPECT_LT(seconds, kSeconds);
+}
+
+TEST(RuleLimits, ManyDocuments) {
+  std::string text = rule_named("r", "evt.type = execve");
+  for (int i = 0; i < 100'000; ++i) text += "---\n\n";
+  EXPECT_LT(cpu_seconds_of([&] { EXPECT_THAT(load_report(text).errors, IsEmpty()); }), kSeconds);
+  const LoadReport report = load_report(text + " -\nx: y\n");
+  EXPECT_THAT(report.errors, SizeIs(1)) << report.error_text();
+}
+
+TEST(RuleLimits, ManyLabelsOfAScope) {
+  std::string text = rule_named("r", "evt.type = execve") + "  scope: {label: {";
+  for (int i = 0; i < 98'000; ++i) text += "k" + std::to_string(i) + ": v,";
+  EXPECT_LT(cpu_seconds_of([&] { EXPECT_EQ(rules_of(text + "}}\n")->rules().size(), 1u); }),
+            kSeconds);
+}
+
+// A waiver that names its rules costs nothing but that; one with a pattern is compared with all.
+TEST(RuleLimits, WaiversOfManyRules) {
+  std::string rules, waivers, patterns;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string name =
+        "a rule with a rather long name, of which there are many " + std::to_string(i);
+    rules += rule_named(name, "evt.type = execve");
+    waivers += waiver_of("w" + std::to_string(i), name);
+    patterns += waiver_of("p" + std::to_string(i), "*a*a*a*a*a*a*" + std::to_string(i));
+  }
+  EXPECT_EQ(rules_of(rules + waivers)->program().waivers_of.size(), 5000u);
+  const LoadReport report = load_report(rules + patterns);
+  ASSERT_THAT(report.errors, Not(IsEmpty()));
+  EXPECT_THAT(report.errors[0].text(),
+              AllOf(HasSubstr("test.yaml:20"), HasSubstr("too many patterns of waivers")));
+}
+
+TEST(RuleLimits, ValuesOfOneofAreCountedOverAllRules) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) {
+    std::string values = "v";
+    for (int j = 0; j < 255; ++j) values += ", v" + std::to_string(i * 1000 + j);
+    text += rule_named("r" + std::to_string(i), "proc.cmdline contains oneof (" + values + ")");
+  }
+  const LoadReport report = load_report(text);
+  ASSERT_THAT(report.errors, Not(IsEmpty()));
+  EXPECT_THAT(
+      report.errors[0].text(),
+      HasSubstr("test.yaml:132:27: the values of 'oneof' in these rules are more than 8192"));
 }
 
 }  // namespace

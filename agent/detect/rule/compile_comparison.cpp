@@ -55,9 +55,9 @@ std::optional<NodeId> Compiler::compile_comparison(const Comparison& comparison,
   if (comparison.right.has_value()) return compile_fields(*field, comparison, text);
   const auto right = values(*field, comparison, text);
   if (!right.has_value()) return std::nullopt;
-  if (comparison.modifier == Modifier::one_of && right->size() > kOneOfMax) {
-    return fail(text, comparison.op_offset,
-                fmt::format("'oneof' takes at most {} values, not {}", kOneOfMax, right->size()));
+  if (comparison.modifier == Modifier::one_of &&
+      !spend_on_one_of(right->size(), text, comparison.op_offset)) {
+    return std::nullopt;
   }
   return graph_.comparison_with_each(*field, comparison.op, comparison.modifier, *right);
 }
@@ -123,6 +123,19 @@ bool Compiler::spend_on_list(const std::vector<std::string>& values, const Sourc
   fail(text, offset,
        fmt::format("the lists of these rules, written out, take more than {} MiB",
                    kListBytes >> 20));
+  return false;
+}
+
+// Each value is a handful of nodes.
+bool Compiler::spend_on_one_of(size_t values, const SourceText& text, size_t offset) {
+  if (values > kOneOfMax) {
+    fail(text, offset, fmt::format("'oneof' takes at most {} values, not {}", kOneOfMax, values));
+    return false;
+  }
+  one_of_values_ += values;
+  if (one_of_values_ <= kOneOfValues) return true;
+  fail(text, offset,
+       fmt::format("the values of 'oneof' in these rules are more than {}", kOneOfValues));
   return false;
 }
 

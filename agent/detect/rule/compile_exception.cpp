@@ -94,6 +94,8 @@ std::optional<NodeId> Compiler::compile_part(
   for (const ExceptionDefinition::Value* value : values) {
     if (!add_exception_value(*field, op, *value, right)) return std::nullopt;
   }
+  if (op.second == Modifier::one_of && !spend_on_one_of(right.size(), op_text, 0))
+    return std::nullopt;
   return graph_.comparison_with_each(*field, op.first, op.second, right);
 }
 

@@ -11,6 +11,8 @@ namespace {
 
 bool is_pattern(std::string_view value) { return value.find_first_of("*?[") != value.npos; }
 
+bool is_literal(std::string_view name) { return name.find_first_of("*?[\\") == name.npos; }
+
 }  // namespace
 
 std::optional<NodeId> Compiler::compile_scope(const ScopeDefinition& scope) {
@@ -53,18 +55,42 @@ void Compiler::compile_waiver(const WaiverDefinition& definition, Program& progr
   const auto index = static_cast<uint32_t>(program.waivers.size());
   program.waivers.push_back({definition.info, graph_.all(parts)});
   for (const SourceText& pattern : definition.rules) {
-    bool found = false;
-    for (uint32_t rule = 0; rule < program.rules.size(); ++rule) {
-      if (!glob_match(pattern.value, program.rules[rule].name)) continue;
-      found = true;
+    const auto rules = rules_named(pattern, program);
+    if (!rules.has_value()) return;
+    for (const uint32_t rule : *rules) {
       std::vector<uint32_t>& waivers = program.waivers_of[rule];
-      if (std::ranges::count(waivers, index) == 0) waivers.push_back(index);
+      if (waivers.empty() || waivers.back() != index) waivers.push_back(index);
     }
-    if (!found) {
+    if (rules->empty()) {
       note(pattern, 0,
            fmt::format("waiver '{}' names no rule: '{}'", definition.info.name, pattern.value));
     }
   }
+}
+
+// nullopt: an error was reported.
+std::optional<std::vector<uint32_t>> Compiler::rules_named(const SourceText& pattern,
+                                                           const Program& program) {
+  if (is_literal(pattern.value)) {
+    const auto known = rule_index_.find(pattern.value);
+    if (known == rule_index_.end()) return std::vector<uint32_t>();
+    return std::vector<uint32_t>{known->second};
+  }
+  std::vector<uint32_t> rules;
+  for (uint32_t rule = 0; rule < program.rules.size(); ++rule) {
+    const std::string& name = program.rules[rule].name;
+    waiver_steps_ += (pattern.value.size() + 1) * (name.size() + 1);
+    if (waiver_steps_ > kWaiverSteps) {
+      ++error_count_;
+      rule_errors_.push_back(
+          diagnostic(pattern, 0,
+                     "too many patterns of waivers for so many rules; fewer of them, or the names "
+                     "of rules expected"));
+      return std::nullopt;
+    }
+    if (glob_match(pattern.value, name)) rules.push_back(rule);
+  }
+  return rules;
 }
 
 }  // namespace picket::rule

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "agent/detect/rule/output_format.h"
 #include "agent/detect/rule/parser.h"
 
@@ -17,6 +18,11 @@ constexpr size_t kConditionBytes = 256 << 10;
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text;
+}
+
+void keep_first_of_each(std::vector<std::string>& texts) {
+  absl::flat_hash_set<std::string> seen;
+  std::erase_if(texts, [&](const std::string& text) { return !seen.insert(text).second; });
 }
 
 }  // namespace
@@ -78,6 +84,7 @@ void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {
   }
   const auto index = static_cast<uint32_t>(program.rules.size());
   RuleInfo info = rule.info;
+  keep_first_of_each(info.tags);
   info.condition = trimmed(rule.condition.value);
   info.output = trimmed(rule.output.value);
   for (const EventRow& event : event_rows()) {
@@ -95,6 +102,7 @@ void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {
     program.sequences.emplace(index, *std::move(sequence));
   }
   report_rule(rule, info, trail);
+  rule_index_.emplace(info.name, index);
   program.rules.push_back(std::move(info));
   program.outputs.push_back(std::move(*output));
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "agent/detect/rule/ast.h"
 #include "agent/detect/rule/definitions.h"
 #include "agent/detect/rule/graph.h"
@@ -88,6 +89,8 @@ class Compiler {
   // compile_scope.cpp
   std::optional<NodeId> compile_scope(const ScopeDefinition& scope);
   void compile_waiver(const WaiverDefinition& definition, Program& program);
+  std::optional<std::vector<uint32_t>> rules_named(const SourceText& pattern,
+                                                   const Program& program);
 
   // compile_exception.cpp
   std::optional<NodeId> compile_exception(const ExceptionDefinition& exception);
@@ -103,6 +106,7 @@ class Compiler {
   bool gives_up() const { return error_count_ >= kErrorsMax; }
   void note(const SourceText& text, size_t offset, std::string message);
   bool spend_on_list(const std::vector<std::string>& values, const SourceText& text, size_t offset);
+  bool spend_on_one_of(size_t values, const SourceText& text, size_t offset);
   void want(const Trail& trail);
   std::nullopt_t fail(const SourceText& text, size_t offset, std::string message);
   std::nullopt_t keep_error(const SourceText& text, size_t offset, std::string message);
@@ -120,6 +124,8 @@ class Compiler {
   size_t error_count_ = 0;      // without unknown fields of macros that may be left out
   size_t unknown_count_ = 0;
   size_t list_bytes_ = 0, regex_instructions_ = 0;
+  size_t waiver_steps_ = 0, one_of_values_ = 0;
+  absl::flat_hash_map<std::string, uint32_t> rule_index_;  // of the program's rules
   size_t depth_ = 0;  // of macros within macros, lists within lists
 };
 

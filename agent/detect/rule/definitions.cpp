@@ -101,13 +101,15 @@ class FileReader {
   void read_waiver(YamlItem& item) {
     auto waiver = rule::read_waiver(item, report_);
     if (!waiver.has_value()) return;
-    for (WaiverDefinition& known : definitions_.waivers) {
-      if (known.info.name != waiver->info.name) continue;
-      report_.notes.push_back(replaced("waiver", known.name, waiver->name));
-      known = *std::move(waiver);
+    const auto [at, fresh] =
+        definitions_.waiver_index.try_emplace(waiver->info.name, definitions_.waivers.size());
+    if (fresh) {
+      definitions_.waivers.push_back(*std::move(waiver));
       return;
     }
-    definitions_.waivers.push_back(*std::move(waiver));
+    WaiverDefinition& known = definitions_.waivers[at->second];
+    report_.notes.push_back(replaced("waiver", known.name, waiver->name));
+    known = *std::move(waiver);
   }
 
   template <class Definition>

@@ -70,6 +70,7 @@ struct Definitions {
   std::vector<RuleDefinition> rules;                      // in the order of their first definition
   std::map<std::string, size_t, std::less<>> rule_index;  // by name, where in `rules`
   std::vector<WaiverDefinition> waivers;
+  std::map<std::string, size_t, std::less<>> waiver_index;  // by name, where in `waivers`
   std::set<std::string, std::less<>> foreign_rules;  // left out: of sources that are not read
   std::map<std::string, OriginDefinition, std::less<>> lineages;
   std::map<std::string, FileClass, std::less<>> file_classes;

@@ -8,6 +8,8 @@
 
 #include "agent/detect/rule/file_values.h"
 #include "agent/enrich/lineage.h"
+#include "agent/event/field.h"
+#include "agent/event/words.h"
 
 namespace picket::rule {
 namespace {
@@ -66,6 +68,12 @@ constexpr auto kDomains = std::to_array<Domain>({
     {AF_RDS, "AF_RDS"},
     {AF_QIPCRTR, "AF_QIPCRTR"},
 });
+
+void read_system_call(const FieldRequest& request, FieldResult& result) {
+  const Event& event = request.observation.event;
+  const uint32_t call = event.header().call;
+  if (call != PK_CALL_NONE) result.add_present(schema::word_of(schema::kCalls, call, ""));
+}
 
 void read_domain(const FieldRequest& request, FieldResult& result) {
   const auto* call = request.observation.event.as<pk_socket>();
@@ -139,6 +147,11 @@ std::span<const Field> call_fields() {
        .read = read_compat,
        .events = mask_of(PK_OPEN) | mask_of(PK_FILE) | mask_of(PK_SOCKET) | mask_of(PK_CONNECT) |
                  mask_of(PK_STDIO) | mask_of(PK_SYSTEM)},
+      {.name = "syscall.type",
+       .type = text,
+       .doc = "Name of the system call that caused the event, as evt.type has it; none of events "
+              "that no call caused",
+       .read = read_system_call},
       {.name = "evt.arg.domain",
        .type = text,
        .doc = "Of socket: the address family, AF_PACKET",

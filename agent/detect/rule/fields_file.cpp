@@ -158,6 +158,14 @@ void read_target(const FieldRequest& request, FieldResult& result) {
   const pk_file* file = changed(request);
   if (file != nullptr && moves(*file)) add_joined(request, file->directory2, file->path2, result);
 }
+void read_raw_source(const FieldRequest& request, FieldResult& result) {
+  const pk_file* file = changed(request);
+  if (file != nullptr && moves(*file)) result.add_present(event_of(request).text(file->path));
+}
+void read_raw_target(const FieldRequest& request, FieldResult& result) {
+  const pk_file* file = changed(request);
+  if (file != nullptr && moves(*file)) result.add_present(event_of(request).text(file->path2));
+}
 void read_link_text(const FieldRequest& request, FieldResult& result) {
   const pk_file* file = changed(request);
   if (file != nullptr && is_symlink(*file)) read_second<true>(request, result);
@@ -289,6 +297,8 @@ std::span<const Field> file_fields() {
       of(kFileEvents, {"fs.path.nameraw", text, "The same as it was passed", read_change_path_raw}),
       of(kChanges, {"fs.path.source", text, "Of rename and link the old path", read_source}),
       of(kChanges, {"fs.path.target", text, "Of rename and link the new path", read_target}),
+      of(kChanges, {"fs.path.sourceraw", text, "The old path as it was passed", read_raw_source}),
+      of(kChanges, {"fs.path.targetraw", text, "The new path as it was passed", read_raw_target}),
       of(kOpens, decided_by(Trait::open_mode,
                             {"evt.is_open_read", boolean, "Opened, or to be opened, for reading",
                              read_open<&pk_open::reads>})),

@@ -27,23 +27,39 @@ std::string_view argv0(const Process& process) {
   return NulList::take(rest);
 }
 
-// The arguments behind argv[0], each after a blank.
-void append_arguments(const Process& process, std::string& text) {
+// The arguments behind argv[0], blanks between them and what stands in the text from `start`.
+void append_arguments(const Process& process, size_t start, std::string& text) {
   std::string_view rest = process.argv;
   NulList::take(rest);
   while (!rest.empty()) {
-    if (!text.empty()) text += ' ';
+    if (text.size() > start) text += ' ';
     text += NulList::take(rest);
   }
 }
 
-// Falco's command line: the kernel's name of the process, then its arguments.
-void add_cmdline(const Process& process, FieldResult& result) {
-  if (process.comm.empty()) return;
-  result.text = process.comm;
-  append_arguments(process, result.text);
-  if (result.text.size() > kCmdlineMax) result.text.resize(kCmdlineMax);
-  result.add(std::string_view(result.text));
+// Falco's command line: the kernel's name of the process, then its arguments. False: not told.
+bool append_cmdline(const Process& process, std::string& text) {
+  if (process.comm.empty()) return false;
+  const size_t start = text.size();
+  text += process.comm;
+  append_arguments(process, start, text);
+  if (text.size() - start > kCmdlineMax) text.resize(start + kCmdlineMax);
+  return true;
+}
+
+bool append_args(const Process& process, std::string& text) {
+  if (process.argv.empty()) return false;
+  append_arguments(process, text.size(), text);
+  return true;
+}
+
+// A text that is put together from what is known of a process.
+using AppendText = bool (*)(const Process&, std::string&);
+
+template <AppendText Append>
+void add_built(const Process* process, FieldResult& result) {
+  if (process != nullptr && Append(*process, result.text))
+    result.add(std::string_view(result.text));
 }
 
 // A text of the process, its parent, or an ancestor by index; without index of every ancestor.
@@ -59,17 +75,32 @@ void read_parent(const FieldRequest& request, FieldResult& result) {
   if (const Process* parent = self(request).parent) result.add_present(Text(*parent));
 }
 
-template <ProcessText Text>
-void read_ancestors(const FieldRequest& request, FieldResult& result) {
+// `visit` takes the ancestor that the field names by its number, or each of them.
+template <class Visit>
+void for_each_ancestor(const FieldRequest& request, Visit visit) {
   if (request.reference.has_argument) {
     const Process* one = ancestor(self(request), request.reference.index);
-    if (one != nullptr) result.add_present(Text(*one));
+    if (one != nullptr) visit(*one);
     return;
   }
   const Process* at = self(request).parent;
-  for (size_t i = 0; at != nullptr && i < kAncestorsMax; ++i, at = at->parent) {
-    result.add_present(Text(*at));
-  }
+  for (size_t i = 0; at != nullptr && i < kAncestorsMax; ++i, at = at->parent) visit(*at);
+}
+
+template <ProcessText Text>
+void read_ancestors(const FieldRequest& request, FieldResult& result) {
+  for_each_ancestor(request, [&](const Process& one) { result.add_present(Text(one)); });
+}
+
+// The texts lie one behind the other, each with a NUL at its end, and are told when all are there:
+// a text that grows moves.
+template <AppendText Append>
+void read_built_of_ancestors(const FieldRequest& request, FieldResult& result) {
+  for_each_ancestor(request, [&](const Process& one) {
+    if (Append(one, result.text)) result.text += '\0';
+  });
+  std::string_view rest = result.text;
+  while (!rest.empty()) result.add(NulList::take(rest));
 }
 
 std::string_view name_of(const Process& process) { return process.comm; }
@@ -148,20 +179,12 @@ void read_exe(const FieldRequest& request, FieldResult& result) {
 void read_parent_exe(const FieldRequest& request, FieldResult& result) {
   if (const Process* parent = self(request).parent) result.add_present(argv0(*parent));
 }
-void read_cmdline(const FieldRequest& request, FieldResult& result) {
-  add_cmdline(self(request), result);
+template <AppendText Append>
+void read_built(const FieldRequest& request, FieldResult& result) {
+  add_built<Append>(&self(request), result);
 }
 void read_parent_cmdline(const FieldRequest& request, FieldResult& result) {
-  if (const Process* parent = self(request).parent) add_cmdline(*parent, result);
-}
-void read_ancestor_cmdline(const FieldRequest& request, FieldResult& result) {
-  const Process* one = ancestor(self(request), request.reference.index);
-  if (one != nullptr) add_cmdline(*one, result);
-}
-void read_args(const FieldRequest& request, FieldResult& result) {
-  if (self(request).argv.empty()) return;
-  append_arguments(self(request), result.text);
-  result.add(std::string_view(result.text));
+  add_built<append_cmdline>(self(request).parent, result);
 }
 void read_pid(const FieldRequest& request, FieldResult& result) {
   result.add(static_cast<int64_t>(self(request).key.pid));
@@ -169,9 +192,9 @@ void read_pid(const FieldRequest& request, FieldResult& result) {
 void read_parent_pid(const FieldRequest& request, FieldResult& result) {
   result.add(static_cast<int64_t>(self(request).parent_key.pid));
 }
-void read_ancestor_pid(const FieldRequest& request, FieldResult& result) {
-  const Process* one = ancestor(self(request), request.reference.index);
-  if (one != nullptr) result.add(static_cast<int64_t>(one->key.pid));
+void read_ancestor_pids(const FieldRequest& request, FieldResult& result) {
+  for_each_ancestor(request,
+                    [&](const Process& one) { result.add(static_cast<int64_t>(one.key.pid)); });
 }
 void read_tty(const FieldRequest& request, FieldResult& result) {
   const Process& process = self(request);
@@ -225,8 +248,8 @@ std::span<const Field> process_fields() {
       {"proc.name", text, "The kernel's name of the process, at most 15 bytes", read_self<name_of>},
       {"proc.exepath", text, "Path of the executable as the process sees it", read_self<exe_of>},
       {"proc.exe", text, "First argument, as the program was told its name", read_exe},
-      {"proc.cmdline", text, "Name and arguments, at most 4096 bytes", read_cmdline},
-      {"proc.args", text, "Arguments behind the first, joined by blanks", read_args},
+      {"proc.cmdline", text, "Name and arguments, at most 4096 bytes", read_built<append_cmdline>},
+      {"proc.args", text, "Arguments behind the first, joined by blanks", read_built<append_args>},
       {"proc.cwd", text, "Working directory at the last exec", read_self<cwd_of>},
       {"proc.pid", number, "Process id in the initial pid namespace", read_pid},
       {"proc.vpid", number, "Process id in its own pid namespace", read_number<&Process::vpid>},
@@ -244,10 +267,12 @@ std::span<const Field> process_fields() {
        read_ancestors<exe_of>, Values::any, kIndexed},
       {"proc.aexe", text, "First argument of the ancestor N; without N of any ancestor",
        read_ancestors<argv0>, Values::any, kIndexed},
-      {"proc.acmdline", text, "Name and arguments of the ancestor N", read_ancestor_cmdline,
-       Values::one, Argument::index},
-      {"proc.apid", number, "Process id of the ancestor N", read_ancestor_pid, Values::one,
-       Argument::index},
+      {"proc.acmdline", text, "Name and arguments of the ancestor N; without N of any ancestor",
+       read_built_of_ancestors<append_cmdline>, Values::any, kIndexed},
+      {"proc.aargs", text, "Arguments of the ancestor N behind the first; without N of any",
+       read_built_of_ancestors<append_args>, Values::any, kIndexed},
+      {"proc.apid", number, "Process id of the ancestor N; without N of any ancestor",
+       read_ancestor_pids, Values::any, kIndexed},
       decided_by(Trait::layer, {"proc.is_exe_from_memfd", boolean,
                                 "The program exists in memory only", read_from_memfd}),
       decided_by(Trait::layer,

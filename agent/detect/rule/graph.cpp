@@ -100,6 +100,7 @@ std::string written(const FieldReference& field, Operator op,
 
 Graph::Graph() {
   nodes_.resize(2);  // kFalse and kTrue
+  typeless_.assign(2, true);
 }
 
 uint32_t Graph::slot(const FieldReference& field) {
@@ -112,8 +113,20 @@ uint32_t Graph::slot(const FieldReference& field) {
 NodeId Graph::intern(Node node, std::string key) {
   const auto [at, fresh] =
       node_by_key_.try_emplace(std::move(key), static_cast<NodeId>(nodes_.size()));
-  if (fresh) nodes_.push_back(std::move(node));
+  if (!fresh) return at->second;
+  const bool of_no_type =
+      node.kind != NodeKind::comparison &&
+      std::ranges::all_of(node.parts, [&](NodeId part) { return typeless_[part]; });
+  typeless_.push_back(of_no_type);
+  nodes_.push_back(std::move(node));
   return at->second;
+}
+
+bool Graph::is_typeless(const Test& test) const {
+  const auto every_event = [&](uint32_t slot) {
+    return slots_[slot].events == kAllEvents && slots_[slot].text != kEventType;
+  };
+  return every_event(test.slot) && (!test.right.has_value() || every_event(*test.right));
 }
 
 NodeId Graph::intern_test(Test test) {
@@ -126,7 +139,10 @@ NodeId Graph::intern_test(Test test) {
   Node node{NodeKind::comparison, static_cast<uint32_t>(tests_.size()), {}};
   const size_t before = nodes_.size();
   const NodeId id = intern(std::move(node), std::move(key));
-  if (nodes_.size() > before) tests_.push_back(std::move(test));
+  if (nodes_.size() > before) {
+    typeless_[id] = is_typeless(test);
+    tests_.push_back(std::move(test));
+  }
   return id;
 }
 
@@ -273,7 +289,7 @@ void Graph::merge_tests(std::vector<NodeId>& parts) {
 }
 
 NodeId Graph::specialise(NodeId node, pk_type type) {
-  if (node == kFalse || node == kTrue) return node;
+  if (typeless_[node]) return node;
   const uint64_t key = uint64_t{node} << 32 | static_cast<uint64_t>(type);
   if (const auto known = specialised_.find(key); known != specialised_.end()) return known->second;
   const NodeId result = specialise_new(node, type);

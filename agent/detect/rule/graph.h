@@ -46,6 +46,7 @@ class Graph {
 
   NodeId intern(Node node, std::string key);
   NodeId intern_test(Test test);
+  bool is_typeless(const Test& test) const;
   NodeId chain(NodeKind kind, const std::vector<NodeId>& parts);
   NodeId exactly_one(const std::vector<NodeId>& parts);
   CompiledComparison compiled(const Test& test) const;
@@ -60,6 +61,7 @@ class Graph {
   absl::flat_hash_map<std::string, uint32_t> slot_by_text_;
   std::vector<Test> tests_;
   std::vector<Node> nodes_;
+  std::vector<bool> typeless_;  // of each node: it is the same for events of every type
   absl::flat_hash_map<std::string, NodeId> node_by_key_;
   absl::flat_hash_map<uint64_t, NodeId> specialised_;
   absl::flat_hash_map<NodeId, NodeId> moved_;

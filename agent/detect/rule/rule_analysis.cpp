@@ -66,7 +66,8 @@ class Analysis {
       const auto [begin, end] = wider_.equal_range(key);
       for (auto at = begin; at != end; ++at) {
         const uint32_t other = at->second;
-        if (other == rule || (found && *found < other)) continue;
+        if (found && *found < other) break;  // they come in their order
+        if (other == rule) continue;
         const ByType& wide = parts_.at(other);
         if (covers(wide, by_type) && (other < rule || wide != by_type)) found = other;
       }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -28,10 +29,9 @@ struct Change {
   void (*append)(YamlItem& item, RuleDefinition& rule, RuleDefinition& given) = nullptr;
 };
 
+// One that stands twice is dropped when the rule is compiled.
 void append_tags(YamlItem&, RuleDefinition& rule, RuleDefinition& given) {
-  for (std::string& tag : given.info.tags) {
-    if (std::ranges::count(rule.info.tags, tag) == 0) rule.info.tags.push_back(std::move(tag));
-  }
+  std::ranges::move(given.info.tags, std::back_inserter(rule.info.tags));
 }
 
 constexpr auto kChanges = std::to_array<Change>({
@@ -55,7 +55,11 @@ constexpr auto kChanges = std::to_array<Change>({
      [](auto& rule, auto& given) { rule.skip_unknown = given.skip_unknown; }},
     {"capture", [](auto&, auto&) {}},
     {"capture_duration", [](auto&, auto&) {}},
-    {"sequence", [](auto& rule, auto& given) { rule.sequence = std::move(given.sequence); }},
+    {"sequence",
+     [](auto& rule, auto& given) {
+       rule.sequence = std::move(given.sequence);
+       rule.condition = {};
+     }},
     {"scope", [](auto& rule, auto& given) { rule.scope = std::move(given.scope); }},
     {"shadow", [](auto& rule, auto& given) { rule.info.shadow = given.info.shadow; }},
     {"merge", [](auto& rule, auto& given) { rule.info.merge = given.info.merge; }},
@@ -311,7 +315,7 @@ void RuleReader::override_keys(YamlItem& item, Given given) {
   }();
   const auto overrides = read_override(item, kKeys);
   RuleDefinition* rule = earlier(item, given);
-  if (!overrides.has_value() || rule == nullptr) return;
+  if (!overrides.has_value() || rule == nullptr || !takes_condition(item, *rule)) return;
   for (const Override& one : *overrides) {
     const Change& change = *std::ranges::find(kChanges, one.key, &Change::key);
     if (one.append) {
@@ -322,14 +326,23 @@ void RuleReader::override_keys(YamlItem& item, Given given) {
   }
 }
 
+bool RuleReader::takes_condition(YamlItem& item, const RuleDefinition& rule) {
+  if (!item.has("condition") || item.has("sequence") || !rule.sequence.has_value()) return true;
+  return item.fail(item.value("condition").Mark(),
+                   fmt::format("rule '{}' has a sequence and no condition; an override with "
+                               "'sequence: replace' expected",
+                               rule.name.value));
+}
+
 // The older spelling: it goes on with the condition and the exceptions, and with nothing else.
 void RuleReader::append(YamlItem& item, Given given) {
   RuleDefinition* rule = earlier(item, given);
-  if (rule == nullptr) return;
-  for (const std::string_view key : {"desc", "output", "priority", "tags", "enabled"}) {
-    if (!item.has(key)) continue;
-    item.note(item.text_of(item.value(key)),
-              fmt::format("'append: true' leaves '{}' as it was; 'override' changes it", key));
+  if (rule == nullptr || !takes_condition(item, *rule)) return;
+  for (const Change& change : kChanges) {
+    if (change.key == "condition" || change.key == "exceptions" || !item.has(change.key)) continue;
+    item.note(
+        item.text_of(item.value(change.key)),
+        fmt::format("'append: true' leaves '{}' as it was; 'override' changes it", change.key));
   }
   if (item.has("condition")) rule->condition.append(std::move(given.rule.condition));
   append_exceptions(item, std::move(given.rule.exceptions), rule->exceptions);

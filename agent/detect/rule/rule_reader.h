@@ -30,6 +30,7 @@ class RuleReader {
   void override_keys(YamlItem& item, Given given);
   void append(YamlItem& item, Given given);
   void switch_on_or_off(YamlItem& item, const Given& given);
+  bool takes_condition(YamlItem& item, const RuleDefinition& rule);
   RuleDefinition* earlier(YamlItem& item, const Given& given);
   void keep(RuleDefinition rule);
 

@@ -100,23 +100,34 @@ class Measure final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Size> anchors_;
 };
 
-bool stands_at(std::string_view text, const YAML::Mark& mark, std::string_view word) {
-  for (int line = 0; line < mark.line; ++line) {
-    const size_t end = text.find('\n');
-    if (end == std::string_view::npos) return false;
-    text.remove_prefix(end + 1);
+// Looks at places of a text, each behind the one before: all of them cost one walk over its lines.
+class Lines {
+ public:
+  explicit Lines(std::string_view text) : rest_(text) {}
+
+  bool stands_at(const YAML::Mark& mark, std::string_view word) {
+    for (; line_ < mark.line; ++line_) {
+      const size_t end = rest_.find('\n');
+      if (end == std::string_view::npos) return false;
+      rest_.remove_prefix(end + 1);
+    }
+    const auto column = static_cast<size_t>(mark.column);
+    return column <= rest_.size() && rest_.substr(column).starts_with(word);
   }
-  const auto column = static_cast<size_t>(mark.column);
-  return column <= text.size() && text.substr(column).starts_with(word);
-}
+
+ private:
+  std::string_view rest_;  // from the start of line_
+  int line_ = 0;
+};
 
 // Whether every document but the first begins with its marker.
 bool check_documents(const SourceFile& file, LoadReport& report) {
   std::istringstream stream(file.text);
   YAML::Parser parser(stream);
   Measure start;
+  Lines lines(file.text);
   for (bool first = true; parser.HandleNextDocument(start); first = false) {
-    if (first || stands_at(file.text, start.mark(), "---")) continue;
+    if (first || lines.stands_at(start.mark(), "---")) continue;
     report.errors.push_back({file.name, start.mark().line + 1, start.mark().column + 1,
                              "this belongs to nothing above it; is it indented as it should be?"});
     return false;

@@ -69,12 +69,9 @@ bool YamlItem::read(std::string_view key, SourceText& text, Presence presence) {
 bool YamlItem::read(std::string_view key, bool& result) {
   const YAML::Node value = this->value(key);
   if (!value.IsDefined()) return true;
-  const std::string text = value.IsScalar() ? value.Scalar() : "";
-  if (text != "true" && text != "false") {
-    return fail(value.Mark(), fmt::format("true or false expected for '{}'", key));
-  }
-  result = text == "true";
-  return true;
+  // true, yes and on, false, no and off, capitalised or not, as rule files elsewhere have them.
+  if (value.IsScalar() && YAML::convert<bool>::decode(value, result)) return true;
+  return fail(value.Mark(), fmt::format("true or false expected for '{}'", key));
 }
 
 bool YamlItem::read_name(std::string_view key, SourceText& name) {
@@ -91,7 +88,15 @@ bool YamlItem::read_items(std::string_view key,
     return fail(value.Mark(), fmt::format("a list expected for '{}': [a, b]", key));
   }
   bool valid = true;
+  size_t number = 0;
   for (const YAML::Node& item : value) {
+    ++number;
+    if (item.IsNull()) {  // whose own place is that of what comes next
+      note(text_of(value), fmt::format("item {} of '{}' is empty and left aside; the word null "
+                                       "stands in quotes",
+                                       number, key));
+      continue;
+    }
     if (!item.IsScalar()) {
       valid = fail(item.Mark(), fmt::format("a text expected as item of '{}'", key));
       if (report_.errors.size() >= kErrorsMax) break;
@@ -110,6 +115,7 @@ SourceText YamlItem::text_of(const YAML::Node& node) const {
 }
 
 void YamlItem::note(const SourceText& at, std::string message) {
+  if (report_.notes.size() >= kNotesMax) return;
   report_.notes.push_back({file_->name, at.start.line, at.start.column, std::move(message)});
 }
 
