@@ -31,7 +31,11 @@ class RacedCalls : public AcceptanceTest {
           rule_of("connect", letter,
                   fmt::format("evt.type = connect and fd.rport = {}", kFirstPort + letter - 'a'));
     }
-    deploy({.rules = rules, .shipped_rules = false});
+    // Wide enough for an emulated machine: what is lost there is counted, and not what is asked
+    // here.
+    deploy({.rules = rules,
+            .shipped_rules = false,
+            .agent_settings = "sensor: {ring_bytes: 67108864}\n"});
     if (HasFatalFailure()) return;
     container_ = make_container();
     ASSERT_TRUE(container_);
