@@ -53,7 +53,7 @@ TEST(TargetFields, ArgumentsAreAsTheKernelTookThem) {
   EXPECT_TRUE(scene.matches("evt.arg.cmd = BPF_PROG_LOAD"));
   EXPECT_TRUE(scene.matches("evt.arg.prog_type = BPF_PROG_TYPE_KPROBE"));
   call(PK_CALL_setuid, "4294967296", "0");
-  EXPECT_TRUE(scene.matches("evt.arg.uid = 0"));
+  EXPECT_TRUE(scene.matches("evt.arg.uid = root"));
   call(PK_CALL_setns, "4294967295", "4362076160");
   EXPECT_TRUE(scene.matches("evt.arg.fd = -1 and evt.arg.nstype = CLONE_NEWUTS"));
 }
