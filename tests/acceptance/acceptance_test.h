@@ -108,12 +108,15 @@ inline std::vector<Alert> distinct(const std::vector<Alert>& alerts) {
   return result;
 }
 
-// Without the records: what claims that somebody did what they should not.
+// It claims that somebody did what they should not, and is no mere record.
+inline bool accuses(const Alert& alert) {
+  return alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG";
+}
+
 inline std::vector<Alert> accusations(const std::vector<Alert>& alerts) {
   std::vector<Alert> result;
   for (const Alert& alert : distinct(alerts))
-    if (alert["priority"] != "INFORMATIONAL" && alert["priority"] != "DEBUG")
-      result.push_back(alert);
+    if (accuses(alert)) result.push_back(alert);
   return result;
 }
 

