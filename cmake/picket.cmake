@@ -16,8 +16,9 @@ endfunction()
 
 # A GoogleTest program; every TEST in it becomes a ctest case. LABELS: unit, live, acceptance, fleet, ...
 # What is "live" runs in the VMs of tests/vm too; what is "lsm" runs only there, where the kernel takes BPF LSM programs.
+# ALONE: no other test runs meanwhile, as one that measures what is the whole machine's.
 function(picket_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "ALONE" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
@@ -31,6 +32,9 @@ function(picket_test name)
   endif()
   foreach(label live lsm)
     if(label IN_LIST arg_LABELS)
+      if(arg_ALONE)
+        set(label alone)
+      endif()
       set_property(GLOBAL APPEND PROPERTY PICKET_VM_PROGRAMS "${label} ${name}")
     endif()
   endforeach()
@@ -40,5 +44,6 @@ function(picket_test name)
   # Discovery runs the program at ctest time: a cross or sanitizer build needs no working kernel to configure.
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_ALONE}
+                                  SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
