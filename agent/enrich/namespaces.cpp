@@ -1,7 +1,6 @@
 #include "agent/enrich/namespaces.h"
 
 #include <array>
-#include <string_view>
 
 #include "agent/enrich/lineage.h"
 
@@ -18,14 +17,6 @@ bool is_born_inside(const Process& process) {
   return process.vpid == 1 || above.begin() != above.end();
 }
 
-// A runtime's process that has entered and does not run the workspace's program yet: it leaves the
-// node's namespaces one by one.
-bool is_runtime_stage(const Process& process) {
-  if (is_born_inside(process)) return false;
-  return process.exec_time_ns == 0 ||
-         std::string_view(process.exe).starts_with("memfd:runc_cloned:");
-}
-
 }  // namespace
 
 bool Namespaces::is_foreign(uint32_t inum, bool joined) {
@@ -38,7 +29,7 @@ bool Namespaces::is_foreign(uint32_t inum, bool joined) {
 }
 
 bool Namespaces::apply(const Event& event, const Process& process) {
-  if (is_runtime_stage(process)) return false;
+  if (process.entering) return false;
   bool foreign = false;
   if (const auto* exec = event.as<pk_exec>()) {
     if (is_born_inside(process) || !process.exec_in)
