@@ -58,7 +58,7 @@ static __noinline bool pk_admit(__u32 type, __u64 workspace, __u32 size, __u32 r
       .filled = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA),
       .read = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS),
   };
-  if (pk_has_room(&state, rank) && pk_take_share(&state, workspace, size, rank)) return true;
+  if (pk_take_share(&state, workspace, size, rank)) return true;
   pk_count_loss(type, workspace);
   return false;
 }
