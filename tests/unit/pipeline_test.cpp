@@ -194,8 +194,8 @@ TEST_F(PipelineTest, ABadRecordIsCountedByReasonAndDropped) {
   });
   run();
   EXPECT_EQ(counter("picket_pipeline_events_total"), 0);
-  EXPECT_EQ(counter("picket_pipeline_rejected_total", "too_short"), 1);
-  EXPECT_EQ(counter("picket_pipeline_rejected_total", "size_mismatch"), 1);
+  EXPECT_EQ(counter(R"(picket_pipeline_rejected_total{reason="too_short"})"), 1);
+  EXPECT_EQ(counter(R"(picket_pipeline_rejected_total{reason="size_mismatch"})"), 1);
   EXPECT_THAT(alerts(), IsEmpty());
 }
 
