@@ -41,6 +41,7 @@ static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
     if (!loss) return;
   }
   __sync_fetch_and_add(&loss->count, 1);
+  if (!reader.lost) reader.lost = 1;
 }
 
 PK_INLINE bool pk_is_urgent(enum pk_type type, __u32 class) {
