@@ -230,7 +230,7 @@ PipelineParts Agent::Impl::parts() {
     std::vector<RecordLoss> losses;
     for (const Loss& loss : sensor.losses()) {
       const EventRow* row = event_row(loss.type);
-      losses.push_back({loss.workspace, row != nullptr ? std::string(row->name) : "process label",
+      losses.push_back({loss.workspace, std::string(row != nullptr ? row->name : kUnseenProcess),
                         loss.count, loss.from_ns, loss.to_ns});
     }
     return losses;

@@ -314,13 +314,19 @@ Workspace Pipeline::workspace_by_cgroup(uint64_t cgroup_id) {
 }
 
 void Pipeline::report_losses(uint64_t now_ns) {
+  const auto whose = [this](uint64_t cgroup_id) {
+    return cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id);
+  };
   std::map<uint64_t, LostRecords> by_workspace;
   for (const RecordLoss& loss : parts_.losses()) {
-    by_workspace[loss.cgroup_id].add(loss.event, loss.count, loss.from_ns, loss.to_ns);
     metrics_->lost.add(loss.count);
+    if (loss.event == kUnseenProcess)
+      on_finding(unseen_processes(whose(loss.cgroup_id), loss.count, loss.from_ns, loss.to_ns));
+    else
+      by_workspace[loss.cgroup_id].add(loss.event, loss.count, loss.from_ns, loss.to_ns);
   }
   for (const auto& [cgroup_id, lost] : by_workspace)
-    on_finding(lost_records(cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id), lost));
+    on_finding(lost_records(whose(cgroup_id), lost));
   for (const SequenceLoss& loss : rules_->sequences().take_losses())
     on_finding(lost_sequences(workspace_by_cgroup(loss.cgroup_id), loss.count, loss.first_ns,
                               loss.last_ns));
