@@ -5,8 +5,6 @@
 // reported through Callbacks::on_loss, from the uplink thread.
 #pragma once
 
-#include <prometheus/registry.h>
-
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -18,6 +16,7 @@
 #include "agent/spool/spool.h"
 #include "agent/uplink/outbox.h"
 #include "agent/uplink/stream.h"
+#include "common/metrics.h"
 
 namespace picket {
 
@@ -52,7 +51,7 @@ class Uplink {
   };
 
   Uplink(std::unique_ptr<Spool> spool, std::unique_ptr<StreamFactory> streams, Options options,
-         Callbacks callbacks, prometheus::Registry& registry);
+         Callbacks callbacks, MetricRegistry& registry);
   ~Uplink();
 
   void start();

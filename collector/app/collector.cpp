@@ -33,9 +33,8 @@ struct Collector::Parts {
   Parts(std::unique_ptr<Store> opened, const CollectorConfig& config, const Clock& clock,
         const RefusalCounts& refused_peers)
       : store(std::move(opened)),
-        metrics(std::make_shared<CollectorMetrics>(refusals, refused_peers, nodes, feed)),
-        ingest_metrics(*metrics),
-        writer(*store, {}, *metrics),
+        ingest_metrics(metrics),
+        writer(*store, {}, metrics),
         commands(*store, writer, nodes, clock),
         bundles(writer, nodes, clock),
         workers(kQueryThreads, kQueryQueue),
@@ -55,6 +54,8 @@ struct Collector::Parts {
               clock.wall_ns()},
         agents(agent_service(ingest, config.trust_domain)),
         operators(operator_service(query)) {
+    count_in(metrics, refused_peers);
+    add_collector_metrics(metrics, refusals, nodes, feed);
     writer.on_commit([this](const CommitOutcome& outcome) { ingest_metrics.on_commit(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
@@ -64,7 +65,7 @@ struct Collector::Parts {
   Refusals refusals;
   NodeRegistry nodes;
   AlertFeed feed;
-  const std::shared_ptr<CollectorMetrics> metrics;
+  MetricRegistry metrics;
   IngestMetrics ingest_metrics;
   Writer writer;
   Commands commands;

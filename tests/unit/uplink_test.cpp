@@ -10,6 +10,7 @@
 
 #include "tests/unit/dev_pki.h"
 #include "tests/unit/fake_collector.h"
+#include "tests/unit/metric_value.h"
 
 namespace picket {
 namespace {
@@ -66,7 +67,7 @@ class UplinkTest : public testing::Test {
     auto spool = Spool::open(folder_ / "spool.db", spool_options_);
     ASSERT_TRUE(spool.ok()) << spool.status();
     epoch_ = (*spool)->epoch();
-    registry_ = std::make_unique<prometheus::Registry>();
+    registry_ = std::make_unique<MetricRegistry>();
     uplink_ = std::make_unique<Uplink>(
         std::move(*spool), grpc_stream_factory(collector_.address(), pki().files(node), server_id),
         options_, callbacks_, *registry_);
@@ -93,16 +94,7 @@ class UplinkTest : public testing::Test {
     EXPECT_TRUE(spool.ok()) << spool.status();
     return (*spool)->count();
   }
-  double metric(const std::string& name) const {
-    for (const auto& family : registry_->Collect()) {
-      if (family.name == name) {
-        const auto& value = family.metric.at(0);
-        return value.counter.value + value.gauge.value;
-      }
-    }
-    ADD_FAILURE() << "no metric " << name;
-    return -1;
-  }
+  double metric(const std::string& name) const { return test::metric_value(*registry_, name); }
   template <class Condition>
   bool wait(Condition condition) {
     std::unique_lock lock(mutex_);
@@ -122,7 +114,7 @@ class UplinkTest : public testing::Test {
   Uplink::Options options_;
   Uplink::Callbacks callbacks_;
   FakeCollector collector_{pki().files("collector")};
-  std::unique_ptr<prometheus::Registry> registry_;
+  std::unique_ptr<MetricRegistry> registry_;
   std::unique_ptr<Uplink> uplink_;
   std::string epoch_;
 
