@@ -53,4 +53,23 @@ static inline int perform(struct ring* ring, const struct io_uring_sqe* request)
   return result;
 }
 
+/* Two requests at once, of which only the first gives an answer. */
+static inline int perform_linked(struct ring* ring, const struct io_uring_sqe* first,
+                                 const struct io_uring_sqe* second) {
+  const struct io_uring_params* setup = &ring->setup;
+  unsigned* tail = (unsigned*)(ring->shared + setup->sq_off.tail);
+  unsigned* indices = (unsigned*)(ring->shared + setup->sq_off.array);
+  unsigned* head = (unsigned*)(ring->shared + setup->cq_off.head);
+  const struct io_uring_cqe* answers = (struct io_uring_cqe*)(ring->shared + setup->cq_off.cqes);
+  ring->entries[0] = *first;
+  ring->entries[1] = *second;
+  for (unsigned i = 0; i < 2; ++i) indices[(*tail + i) & (setup->sq_entries - 1)] = i;
+  __atomic_store_n(tail, *tail + 2, __ATOMIC_RELEASE);
+  if (syscall(SYS_io_uring_enter, ring->fd, 2, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 2)
+    return NO_ANSWER;
+  const int result = answers[*head & (setup->cq_entries - 1)].res;
+  __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+  return result;
+}
+
 #endif
