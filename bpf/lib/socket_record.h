@@ -89,9 +89,10 @@ PK_INLINE void pk_append_unix_name(struct pk_scratch *scratch, struct pk_socket 
 PK_INLINE __u32 pk_read_address(struct pk_scratch *scratch, const struct pk_address *address) {
   __u32 length = address->length;
   if (length <= PK_FAMILY || length > PK_FAMILY + PK_UNIX_NAME) return 0;
+  length = PK_MASKED(length, 127);
   const void *from = (const void *)address->at;
-  if (address->is_kernels ? bpf_probe_read_kernel(scratch->path, length & 127, from)
-                          : bpf_probe_read_user(scratch->path, length & 127, from))
+  if (address->is_kernels ? bpf_probe_read_kernel(scratch->path, length, from)
+                          : bpf_probe_read_user(scratch->path, length, from))
     return 0;
   return *(__u16 *)scratch->path == AF_UNIX ? length : 0;
 }
@@ -101,19 +102,19 @@ PK_INLINE __u32 pk_read_address(struct pk_scratch *scratch, const struct pk_addr
 PK_INLINE void pk_append_address(struct pk_scratch *scratch, struct pk_socket *record,
                                  const struct pk_address *address, __u32 length) {
   char *name = scratch->record + sizeof(*record), *from = scratch->path + PK_FAMILY;
-  length -= PK_FAMILY;
+  length = PK_MASKED(length - PK_FAMILY, 127);
   if (*from) {
-    from[length & 127] = 0;
+    from[length] = 0;
     long copied = bpf_probe_read_kernel_str(name, PK_UNIX_NAME + 1, from);
-    length = copied > 0 ? copied - 1 : 0;
+    length = PK_MASKED(copied > 0 ? copied - 1 : 0, 127);
   } else {
     name[0] = '@';
-    bpf_probe_read_kernel(name + 1, (length - 1) & 127, from + 1);
+    bpf_probe_read_kernel(name + 1, PK_MASKED(length - 1, 127), from + 1);
   }
   if (!address->is_kernels) record->header.flags |= PK_USER_TEXT;
   record->path.offset = sizeof(*record);
-  record->path.length = length & 127;
-  record->header.size += length & 127;
+  record->path.length = length;
+  record->header.size += length;
 }
 
 /* A connect that failed has no peer: what was asked for stands only in the caller's memory. */

@@ -21,8 +21,8 @@ struct ring {
   int fd;
 };
 
-static inline int make_ring_of(struct ring* ring, unsigned entries) {
-  ring->fd = (int)syscall(SYS_io_uring_setup, entries, &ring->setup);
+static inline int make_ring_of(struct ring* ring, unsigned places) {
+  ring->fd = (int)syscall(SYS_io_uring_setup, places, &ring->setup);
   if (ring->fd < 0 || !(ring->setup.features & IORING_FEAT_SINGLE_MMAP)) return 0;
   const struct io_uring_params* setup = &ring->setup;
   const size_t size = setup->cq_off.cqes + setup->cq_entries * sizeof(struct io_uring_cqe);
