@@ -171,7 +171,7 @@ PK_INLINE bool pk_same_open(const struct pk_seen_id *a, const struct pk_seen_id 
 }
 
 PK_INLINE __u64 pk_seen_slot(const struct pk_seen_id *id) {
-  __u64 hash = (id->inode ^ id->name) * 0x9e3779b97f4a7c15ull;
+  __u64 hash = (id->inode ^ id->name ^ id->dentry) * 0x9e3779b97f4a7c15ull;
   hash = (hash ^ hash >> 29 ^ id->who ^ id->flags) * 0xbf58476d1ce4e5b9ull;
   return (hash >> 32) & (PK_SEEN_SLOTS - 1);
 }
