@@ -288,6 +288,25 @@ void Graph::merge_tests(std::vector<NodeId>& parts) {
   parts = std::move(kept);
 }
 
+bool Graph::asks_for(NodeId node, std::span<const std::string_view> fields) const {
+  std::vector<NodeId> open{node};
+  absl::flat_hash_set<NodeId> seen;
+  while (!open.empty()) {
+    const NodeId next = open.back();
+    open.pop_back();
+    if (!seen.insert(next).second) continue;
+    const Node& one = nodes_[next];
+    open.insert(open.end(), one.parts.begin(), one.parts.end());
+    if (one.kind != NodeKind::comparison) continue;
+    const Test& test = tests_[one.comparison];
+    const auto is_asked = [&](uint32_t slot) {
+      return std::ranges::count(fields, slots_[slot].text) != 0;
+    };
+    if (is_asked(test.slot) || (test.right.has_value() && is_asked(*test.right))) return true;
+  }
+  return false;
+}
+
 NodeId Graph::specialise(NodeId node, pk_type type) {
   if (typeless_[node]) return node;
   const uint64_t key = uint64_t{node} << 32 | static_cast<uint64_t>(type);

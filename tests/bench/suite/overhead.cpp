@@ -34,6 +34,7 @@ constexpr Loop kLoops[] = {
     {"request of an io_uring", {Work::ring, 0, 3'000}},
     {"kill of itself", {Work::signal, 0, 3'000}},
     {"unshare of nothing", {Work::system, 0, 1'000}},
+    {"open that is refused", {Work::refused, 0, 1'000}},
 };
 constexpr size_t kGetppid = 0, kFiles = 1, kExec = 3;
 constexpr size_t kFloored = kFiles + 1;  // run with an empty raw program too
