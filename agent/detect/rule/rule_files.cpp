@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -15,9 +17,29 @@ namespace {
 
 using Path = std::filesystem::path;
 
+constexpr std::array<std::string_view, 2> kRuleEndings{".yaml", ".yml"};
+constexpr std::array<std::string_view, 2> kTestEndings{".test.yaml", ".test.yml"};
+
+// Of these endings the one that the path has; empty: none.
+std::string_view ending_of(const Path& path, std::span<const std::string_view> endings) {
+  const std::string& name = path.native();
+  const auto found = std::ranges::find_if(
+      endings, [&](std::string_view ending) { return name.ends_with(ending); });
+  return found != endings.end() ? *found : std::string_view();
+}
+
 bool is_rule_file(const Path& path) {
-  const std::string name = path.filename().string();
-  return name.ends_with(".yaml") && !name.ends_with(".test.yaml");
+  return !ending_of(path, kRuleEndings).empty() && !is_rule_test(path);
+}
+
+Path beside(const Path& path, std::string_view ending, std::span<const std::string_view> others) {
+  const std::string stem = path.string().substr(0, path.native().size() - ending.size());
+  for (const std::string_view other : others) {
+    std::error_code error;
+    const Path candidate = stem + std::string(other);
+    if (std::filesystem::exists(candidate, error)) return candidate;
+  }
+  return stem + std::string(others.front());
 }
 
 // Where Kubernetes keeps the files of a mounted ConfigMap, whose names are links into it.
@@ -63,6 +85,16 @@ void read_file(const Path& path, std::vector<RuleFile>& files, LoadReport& repor
 
 }  // namespace
 
+bool is_rule_test(const Path& path) { return !ending_of(path, kTestEndings).empty(); }
+
+Path test_beside(const Path& rules) {
+  return beside(rules, ending_of(rules, kRuleEndings), kTestEndings);
+}
+
+Path rules_beside(const Path& test) {
+  return beside(test, ending_of(test, kTestEndings), kRuleEndings);
+}
+
 std::vector<RuleFile> read_rule_files(std::span<const Path> paths, LoadReport& report) {
   std::vector<RuleFile> files;
   for (const Path& path : paths) {
@@ -77,7 +109,7 @@ std::vector<RuleFile> read_rule_files(std::span<const Path> paths, LoadReport& r
       report.errors.push_back(
           {path.string(), 0, 0, fmt::format("cannot be read: {}", error.message())});
     } else if (found.empty()) {
-      report.errors.push_back({path.string(), 0, 0, "holds no rule file (NAME.yaml)"});
+      report.errors.push_back({path.string(), 0, 0, "holds no rule file (NAME.yaml or NAME.yml)"});
     }
   }
   return files;
