@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -42,7 +43,7 @@ struct RuleInfo {
   std::string output;     // as written
   std::string file;
   int line = 0, column = 0;
-  std::vector<std::string> events;  // schema names of the events it is evaluated on
+  std::vector<std::string_view> events;  // schema names of the events it is evaluated on
 };
 
 // Withholds alerts of some rules for a while.
