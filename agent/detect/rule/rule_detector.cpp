@@ -50,14 +50,11 @@ absl::Status RuleDetector::reload(std::span<const std::filesystem::path> paths,
 
 void RuleDetector::on_event(const Observation& observation, FindingSink& sink) {
   evaluation_->run(observation, [&](uint32_t rule, uint32_t step) {
-    const auto withheld = [&, rule] {
-      return waivers_.withhold(rule, observation.event.header().time_ns, *evaluation_);
-    };
     if (step != rule::kWholeRule) {
-      sequences_.on_step(rule, step, observation, *evaluation_, withheld, sink);
+      sequences_.on_step(rule, step, observation, *evaluation_, waivers_, sink);
       return;
     }
-    if (withheld()) return;
+    if (waivers_.withhold(rule, observation.event.header().time_ns, *evaluation_)) return;
     Finding finding = finding_of(rules_->rules()[rule], observation);
     finding.output = evaluation_->output(rule);
     finding.fields = evaluation_->fields(rule);
@@ -67,7 +64,7 @@ void RuleDetector::on_event(const Observation& observation, FindingSink& sink) {
 
 void RuleDetector::on_tick(uint64_t event_time_ns, FindingSink& sink) {
   waivers_.on_tick(event_time_ns);
-  sequences_.on_tick(event_time_ns, sink);
+  sequences_.on_tick(event_time_ns, waivers_, sink);
 }
 
 }  // namespace picket

@@ -10,6 +10,7 @@
 #include "agent/detect/rule/finding_of.h"
 #include "agent/detect/rule/program.h"
 #include "agent/detect/rule/rule_set.h"
+#include "agent/detect/rule/waivers.h"
 #include "agent/detect/sequence/open_sequence.h"
 
 namespace picket {
@@ -34,14 +35,17 @@ struct SequenceTracker::Step {
   const Sequence& sequence;
   const Observation& observation;
   rule::Evaluation& evaluation;
-  const std::function<bool()>& withheld;
+  Waivers& waivers;
   Subtree subtree;
 
   const SequenceStep& step() const { return sequence.steps[index]; }
   uint64_t time_ns() const { return observation.event.header().time_ns; }
   bool is_of(const Open& open) const { return same_subtree(open.subtree, subtree); }
+  // By the time of the events: in which order they arrive does not matter.
   bool in_time(const Open& open) const {
-    return open.slides() || time_ns() <= open.end_ns(sequence);
+    if (open.slides()) return true;
+    return time_ns() >= open.since_ns && time_ns() <= open.end_ns(sequence) &&
+           (open.ended_ns == 0 || time_ns() < open.ended_ns);
   }
 
   std::string_view event_type() const { return event_row(observation.event.type())->name; }
@@ -81,7 +85,8 @@ struct SequenceTracker::Place {
     const bool at_end = moved.next == sequence.steps.size();
     const bool counts = !at_end && sequence.steps[moved.next].count > 1;
     const auto rivals = [&](const Open& one) {
-      return one.next == moved.next && same_subtree(one.subtree, moved.subtree);
+      return one.next == moved.next && same_subtree(one.subtree, moved.subtree) &&
+             (one.ended_ns == 0) == (moved.ended_ns == 0);
     };
     const auto count = std::ranges::count_if(opens, [&](const auto& one) { return rivals(*one); });
     if (static_cast<size_t>(count) <= (counts ? kCounting : 1)) return;
@@ -128,8 +133,7 @@ void SequenceTracker::use(std::shared_ptr<const RuleSet> rules) {
 }
 
 void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& observation,
-                              rule::Evaluation& evaluation, const std::function<bool()>& withheld,
-                              FindingSink& sink) {
+                              rule::Evaluation& evaluation, Waivers& waivers, FindingSink& sink) {
   const Sequence& sequence = rules_->program().sequences.at(rule);
   const Step step{rule,
                   index,
@@ -137,7 +141,7 @@ void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& 
                   sequence,
                   observation,
                   evaluation,
-                  withheld,
+                  waivers,
                   sequence.by == SequenceBy::lineage ? subtree_of(observation.process) : Subtree{}};
   const uint64_t cgroup = observation.workspace.cgroup_id;
   // Of a workspace without an owner it is the workspace itself.
@@ -155,13 +159,23 @@ void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& 
   Place& place = *known->second;
   place.loss.cgroup_id = cgroup;
   Opens& opens = place.by_rule[rule];
-  if (step.step().absent) {
-    place.erase_if(opens, [&](const Open& open) {
-      return open.next == index + 1 && step.is_of(open) && step.in_time(open);
-    });
-  } else {
-    take(step, place, opens, sink);
+  step.step().absent ? end(step, place, opens) : take(step, place, opens, sink);
+}
+
+// What it waited for may have happened before this and arrive behind it, so it stays for a while;
+// at its end nothing is waited for.
+void SequenceTracker::end(const Step& step, Place& place, Opens& opens) {
+  std::vector<Open*> ended;
+  for (const auto& open : opens)
+    if (open->next == step.index + 1 && step.is_of(*open) && step.in_time(*open))
+      ended.push_back(open.get());
+  for (Open* open : ended) {
+    open->ended_ns = step.time_ns();
+    place.keep_one(opens, *open, step.sequence);
   }
+  place.erase_if(opens, [&](const Open& open) {
+    return open.ended_ns != 0 && open.next == step.sequence.steps.size();
+  });
 }
 
 void SequenceTracker::take(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
@@ -200,10 +214,14 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
   const size_t next = sequence.next(step.index + 1);
   if (next < sequence.steps.size()) {
     place.values -= open.counter.size();
-    open.reach(next);
+    open.reach(next, step.time_ns());
     return false;
   }
-  if (step.withheld()) return true;
+  if (sequence.ends_absent()) {
+    open.waivers = step.waivers.fitting(step.rule, step.evaluation);
+  } else if (step.waivers.withhold(step.rule, step.time_ns(), step.evaluation)) {
+    return true;
+  }
   Finding finding = finding_of(step.info, step.observation);
   finding.first_ns = open.first_ns;
   finding.steps = open.evidence;
@@ -216,7 +234,7 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
   open.finding = std::move(finding);
   if (sequence.ends_absent()) {
     place.values -= open.counter.size();
-    open.reach(next);
+    open.reach(next, step.time_ns());
     return false;
   }
   sink.on_finding(open.told_now());
@@ -278,6 +296,10 @@ bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
 
 // A rule that opens many lets go of its own.
 void SequenceTracker::make_room(Place& place, uint64_t time_ns) {
+  if (place.open >= limits_.open) {
+    for (auto& [rule, opens] : place.by_rule)
+      place.erase_if(opens, [](const Open& one) { return one.ended_ns != 0; });
+  }
   while (place.open >= limits_.open) {
     const auto largest = std::ranges::max_element(
         place.by_rule, {}, [](const auto& rule) { return rule.second.size(); });
@@ -287,10 +309,11 @@ void SequenceTracker::make_room(Place& place, uint64_t time_ns) {
   }
 }
 
-void SequenceTracker::on_tick(uint64_t event_time_ns, FindingSink& sink) {
+void SequenceTracker::on_tick(uint64_t event_time_ns, Waivers& waivers, FindingSink& sink) {
   for (auto at = places_.begin(); at != places_.end();) {
     Place& place = *at->second;
-    for (auto& [rule, opens] : place.by_rule) tick(rule, place, opens, event_time_ns, sink);
+    for (auto& [rule, opens] : place.by_rule)
+      tick(rule, place, opens, event_time_ns, waivers, sink);
     if (place.loss.count > 0)
       losses_.push_back(std::exchange(place.loss, SequenceLoss{.cgroup_id = place.loss.cgroup_id}));
     at = place.open == 0 ? places_.erase(at) : std::next(at);
@@ -298,11 +321,12 @@ void SequenceTracker::on_tick(uint64_t event_time_ns, FindingSink& sink) {
 }
 
 void SequenceTracker::tick(uint32_t rule, Place& place, Opens& opens, uint64_t now_ns,
-                           FindingSink& sink) {
+                           Waivers& waivers, FindingSink& sink) {
   const Sequence& sequence = rules_->program().sequences.at(rule);
   for (const auto& open : opens) {
     const uint64_t end_ns = open->end_ns(sequence);
     if (open->next == sequence.steps.size() && now_ns > end_ns + kAbsenceSlack) {
+      if (waivers.withhold(open->waivers, end_ns)) continue;
       Finding finding = open->told_now();
       finding.time_ns = finding.last_ns = end_ns;
       sink.on_finding(std::move(finding));
@@ -314,6 +338,7 @@ void SequenceTracker::tick(uint32_t rule, Place& place, Opens& opens, uint64_t n
     }
   }
   place.erase_if(opens, [&](const Open& open) {
+    if (open.ended_ns != 0) return now_ns > open.ended_ns + kAbsenceSlack;
     const bool at_end = open.next == sequence.steps.size();
     return now_ns > open.end_ns(sequence) + (at_end ? kAbsenceSlack : kKept);
   });
