@@ -62,11 +62,32 @@ TEST(RuleAnalysis, AnEndIsTooLateToActOn) {
 
 TEST(RuleAnalysis, AConditionThatExcludesItselfNeverMatches) {
   for (const char* condition :
-       {"proc.name = x and not proc.name = x", "proc.name = x and proc.name in (y, z)"})
+       {"proc.name = x and not proc.name = x", "proc.name = x and proc.name in (y, z)",
+        "proc.pid < 3 and proc.pid > 5", "proc.pid < 3 and proc.pid > 2",
+        "proc.pid = 7 and proc.pid in (8, 9)", "proc.pid in (1, 2) and proc.pid >= 3",
+        "proc.name startswith x and proc.name startswith y",
+        "proc.name startswith x and proc.name in (y, z)", "proc.name endswith x and proc.name = y",
+        "proc.name endswith .so and proc.name endswith .py",
+        "proc.name startswith /a and proc.name startswith /b and proc.name startswith /a/b",
+        "len(proc.name) > 5 and len(proc.name) < 5", "fd.rport < 10 and fd.rport > 20"})
     EXPECT_THAT(notes(named("a", condition)), ElementsAre(HasSubstr("can never match")))
         << condition;
   EXPECT_THAT(notes(named("a", "proc.aname = x and proc.aname = y")), IsEmpty());
-  EXPECT_THAT(notes(named("a", "proc.name in (x, y) and proc.name in (y, z)")), IsEmpty());
+  for (const char* condition :
+       {"proc.name in (x, y) and proc.name in (y, z)", "proc.pid > 3 and proc.pid < 5",
+        "proc.pid >= 3 and proc.pid <= 3", "proc.pid in (1, 2) and proc.pid >= 2",
+        "proc.name startswith /a and proc.name startswith /a/b",
+        "proc.name startswith /a and proc.name in (/b, /a/c)",
+        "proc.name endswith .b and proc.name endswith a.b", "proc.apid < 3 and proc.apid > 5",
+        "proc.name startswith x and (proc.name startswith y or proc.pid = 1)"})
+    EXPECT_THAT(notes(named("a", condition)), IsEmpty()) << condition;
+}
+
+TEST(RuleAnalysis, AnEmptyListIsNoted) {
+  EXPECT_THAT(notes(named("a", "(proc.name = x or proc.name in ())")),
+              ElementsAre("test.yaml:5:66: nothing is in an empty list: this comparison is false"));
+  EXPECT_THAT(notes(named("a", "proc.name in ()")),
+              ElementsAre(HasSubstr("nothing is in an empty list"), HasSubstr("can never match")));
 }
 
 }  // namespace
