@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/detect/merger.h"
-#include "tests/unit/rule_fixture.h"
+#include "tests/unit/sequence_stage.h"
 
 namespace picket {
 namespace {
@@ -11,65 +11,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr uint64_t kSecond = 1'000'000'000;
-
-std::string sequence_of(std::string_view body, std::string_view output = "it happened") {
-  return "- rule: s\n  desc: d\n  priority: NOTICE\n  output: \"" + std::string(output) +
-         "\"\n  sequence:\n" + std::string(body);
-}
-
-const std::string kThreeSteps = sequence_of(R"(
-    within: 60s
-    steps:
-      - step: fetch
-        condition: proc.name = curl
-      - step: chmod
-        condition: proc.name = chmod
-      - step: run
-        condition: proc.name = payload
-)",
-                                            "%proc.name ran");
-
-// Processes of a workspace, whose first process is pid 100: events by name, time and branch.
-class Stage {
- public:
-  explicit Stage(std::string rules, SequenceLimits limits = {})
-      : detector(rules_of(std::move(rules)), limits) {}
-
-  // A process of that name below a branch of the workspace's first process.
-  Stage& event(double seconds, std::string name, uint32_t branch = 1, uint64_t cgroup = 77,
-               std::string address = {}) {
-    Scene scene(address.empty() ? PK_EXEC : PK_CONNECT);
-    if (!address.empty()) scene.with("remote_addr", address).with("remote_port", "443");
-    scene.init.vpid = 1;
-    scene.parent.key = {200 + branch, 7};
-    scene.parent.session = session;
-    scene.process.session = session;
-    scene.process.key = {++pid_, 9};
-    scene.process.comm = std::move(name);
-    scene.workspace.owner = owner;
-    scene.workspace.cgroup_id = scene.init.workspace_cgroup = scene.parent.workspace_cgroup =
-        scene.process.workspace_cgroup = cgroup;
-    scene.record.header().time_ns = static_cast<uint64_t>(seconds * kSecond);
-    for (Finding& finding : scene.run(detector)) found.push_back(std::move(finding));
-    return *this;
-  }
-  Stage& tick(double seconds) {
-    CollectingSink sink;
-    detector.on_tick(static_cast<uint64_t>(seconds * kSecond), sink);
-    for (Finding& finding : sink.findings) found.push_back(std::move(finding));
-    return *this;
-  }
-
-  RuleDetector detector;
-  std::vector<Finding> found;
-  uint32_t session = 0;
-  std::string owner;
-
- private:
-  uint32_t pid_ = 1000;
-};
 
 std::vector<std::string> names(const std::vector<FindingStep>& steps) {
   std::vector<std::string> names;
@@ -149,17 +90,6 @@ TEST(Sequence, ByWorkspaceBranchesDoNotMatter) {
   EXPECT_EQ(stage.found.size(), 1u);
 }
 
-const std::string kUnreviewed = sequence_of(R"(
-    within: 60s
-    steps:
-      - step: fetch
-        condition: proc.name = curl
-      - absent: check
-        condition: proc.name = sha256sum
-      - step: run
-        condition: proc.name = payload
-)");
-
 TEST(Sequence, WhatMustBeAbsentEndsIt) {
   Stage stage(kUnreviewed);
   stage.event(100, "curl").event(101, "sha256sum").event(102, "payload");
@@ -168,37 +98,6 @@ TEST(Sequence, WhatMustBeAbsentEndsIt) {
   EXPECT_EQ(stage.found.size(), 1u);  // checked on another branch
   stage.event(120, "sha256sum").event(121, "curl").event(122, "payload");
   EXPECT_EQ(stage.found.size(), 2u);  // before the first step
-}
-
-TEST(Sequence, StepsAreOrderedByTheTimeOfTheirEvents) {
-  Stage stage(kThreeSteps);
-  stage.event(100, "curl").event(99, "chmod").event(101, "payload");
-  EXPECT_THAT(stage.found, IsEmpty());  // chmod came first, and arrived second
-  stage.event(102, "chmod").event(101, "payload");
-  EXPECT_THAT(stage.found, IsEmpty());
-  stage.event(102, "payload");
-  EXPECT_EQ(stage.found.size(), 1u);  // at the same time, in the order in which they are told
-}
-
-TEST(Sequence, AnAbsenceIsJudgedByTheTimeOfTheEvents) {
-  Stage stage(kUnreviewed);
-  stage.event(100, "curl").event(99, "sha256sum").event(101, "payload");
-  EXPECT_EQ(stage.found.size(), 1u);  // checked before it was there
-  stage.event(110, "curl").event(112, "sha256sum").event(111, "payload");
-  EXPECT_EQ(stage.found.size(), 2u);  // checked after it ran, and told before
-  stage.event(120, "curl").event(121, "sha256sum").tick(125);
-  EXPECT_EQ(stage.detector.sequences().open(), 0u);
-}
-
-TEST(Sequence, WhatAnAbsenceEndedCostsNoOtherItsPlace) {
-  Stage stage(kUnreviewed, {.open = 4});
-  for (int i = 0; i < 20; ++i)
-    stage.event(100 + 0.01 * i, "curl", 1).event(100.005 + 0.01 * i, "sha256sum", 1);
-  for (uint32_t branch = 2; branch < 6; ++branch) stage.event(100.5, "curl", branch);
-  for (uint32_t branch = 2; branch < 6; ++branch) stage.event(100.6, "payload", branch);
-  EXPECT_EQ(stage.found.size(), 4u);
-  stage.tick(101);
-  EXPECT_THAT(stage.detector.sequences().take_losses(), IsEmpty());
 }
 
 const std::string kNeverAnswered = sequence_of(R"(
