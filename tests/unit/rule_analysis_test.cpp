@@ -36,6 +36,29 @@ TEST(RuleAnalysis, ARuleThatAnotherCoversIsShadowed) {
               ElementsAre(HasSubstr("6:9: rule 'b' is shadowed: 'a'")));
 }
 
+TEST(RuleAnalysis, SoIsOneWhoseValuesTheOtherHasToo) {
+  const auto shadowed = [](std::string_view wide, std::string_view narrow) {
+    const auto found = notes(named("a", wide) + named("b", narrow));
+    return found.size() == 1 && found[0].find("rule 'b' is shadowed: 'a'") != std::string::npos;
+  };
+  EXPECT_TRUE(shadowed("proc.name in (x, y)", "proc.name = x"));
+  EXPECT_TRUE(shadowed("proc.name in (x, y, z)", "proc.name in (z, x) and proc.pid = 3"));
+  EXPECT_TRUE(shadowed("proc.name startswith /a", "proc.name startswith /a/b"));
+  EXPECT_TRUE(shadowed("proc.name startswith /a", "proc.name in (/a/b, /a/c)"));
+  EXPECT_TRUE(shadowed("proc.name endswith .b", "proc.name endswith a.b"));
+  EXPECT_TRUE(shadowed("proc.name contains b", "proc.name startswith abc"));
+  EXPECT_TRUE(shadowed("proc.pid > 3", "proc.pid in (4, 5)"));
+  EXPECT_TRUE(shadowed("proc.name exists", "proc.name glob *x*"));
+  EXPECT_TRUE(shadowed("(proc.name = x or proc.pid = 3)", "proc.name = x and user.uid = 0"));
+  EXPECT_TRUE(shadowed("not proc.name = x", "not proc.name in (x, y)"));
+  EXPECT_FALSE(shadowed("proc.name = x", "proc.name in (x, y)"));
+  EXPECT_FALSE(shadowed("proc.name startswith /a/b", "proc.name startswith /a"));
+  EXPECT_FALSE(shadowed("proc.name endswith b", "proc.name startswith ab"));
+  EXPECT_FALSE(shadowed("proc.name in (x, y)", "not proc.name = z"));
+  EXPECT_FALSE(shadowed("not proc.name in (x, y)", "not proc.name = x"));
+  EXPECT_FALSE(shadowed("proc.aname in (x, y)", "proc.aname != x"));
+}
+
 TEST(RuleAnalysis, OneThatSaysOrDoesMoreIsNot) {
   EXPECT_THAT(notes(named("a", "proc.name = x") + named("b", "proc.name = y")), IsEmpty());
   EXPECT_THAT(notes(named("a", "proc.name = x") +

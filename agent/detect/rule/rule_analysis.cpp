@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "agent/detect/rule/implication.h"
 #include "agent/detect/rule/load_limits.h"
 #include "agent/event/schema.h"
 
@@ -19,7 +21,7 @@ namespace {
 class Analysis {
  public:
   Analysis(const Program& program, LoadReport& report)
-      : program_(program), report_(report), rules_(program.rules.size()) {
+      : program_(program), report_(report), rules_(program.rules.size()), implication_(program) {
     for (pk_type type = PK_NONE; type < PK_TYPE_END; type = static_cast<pk_type>(type + 1)) {
       for (const Program::Entry& entry : program.by_type[type])
         if (entry.step == kWholeRule) rules_[entry.rule].push_back({type, entry.condition});
@@ -38,6 +40,10 @@ class Analysis {
         wider_[rarest == parts.end() ? kTrue : *rarest].push_back(rule);
       });
     }
+    for (const auto& [part, rules] : wider_) {
+      for (const uint32_t slot : slots_of(part)) by_slot_[slot].push_back(part);
+    }
+    for (auto& [slot, parts] : by_slot_) std::ranges::sort(parts);
   }
 
   void note() {
@@ -92,7 +98,11 @@ class Analysis {
     };
     look_up(kTrue);
     // Whatever is wider knows this type as well.
-    for (const NodeId part : parts_of(rules_[rule].front().condition)) look_up(part);
+    for (const NodeId part : parts_of(rules_[rule].front().condition)) {
+      look_up(part);
+      for (const NodeId wide : what_may_follow(part))
+        if (wide != part && implication_.follows(part, wide)) look_up(wide);
+    }
     return found;
   }
 
@@ -101,9 +111,39 @@ class Analysis {
     return std::ranges::all_of(narrow, [&](const Asked& one) {
       while (at != wide.end() && at->type < one.type) ++at;
       if (at == wide.end() || at->type != one.type) return false;
-      return at->condition == one.condition ||
-             std::ranges::includes(parts_of(one.condition), parts_of(at->condition));
+      if (at->condition == one.condition) return true;
+      const Parts& own = parts_of(one.condition);
+      return std::ranges::all_of(parts_of(at->condition), [&](NodeId part) {
+        return std::ranges::binary_search(own, part) || std::ranges::any_of(own, [&](NodeId mine) {
+                 return implication_.follows(mine, part);
+               });
+      });
     });
+  }
+
+  // The fields that a part is about: its own, or those of what it is made of.
+  std::set<uint32_t> slots_of(NodeId part) const {
+    std::set<uint32_t> slots;
+    if (part == kTrue) return slots;
+    const Node& node = program_.nodes[part];
+    if (node.kind == NodeKind::comparison) return {program_.comparisons[node.comparison].slot};
+    for (const NodeId inner : node.parts) {
+      const Node& one = program_.nodes[inner];
+      if (one.kind == NodeKind::comparison) slots.insert(program_.comparisons[one.comparison].slot);
+    }
+    return slots;
+  }
+
+  // Of rules about the same fields, unless these are so many that it takes too long.
+  Parts what_may_follow(NodeId part) const {
+    constexpr size_t kMany = 64;
+    Parts parts;
+    for (const uint32_t slot : slots_of(part)) {
+      const auto known = by_slot_.find(slot);
+      if (known == by_slot_.end() || known->second.size() > kMany) continue;
+      parts.insert(parts.end(), known->second.begin(), known->second.end());
+    }
+    return parts;
   }
 
   void note_pair(uint32_t rule, uint32_t wider) {
@@ -148,6 +188,8 @@ class Analysis {
   std::vector<ByType> rules_;
   absl::flat_hash_map<NodeId, std::unique_ptr<Parts>> parts_;
   absl::flat_hash_map<NodeId, std::vector<uint32_t>> wider_;
+  absl::flat_hash_map<uint32_t, Parts> by_slot_;  // what stands in wider_
+  Implication implication_;
 };
 
 }  // namespace
