@@ -18,6 +18,32 @@ TEST(Sequence, StepsAreOrderedByTheTimeOfTheirEvents) {
   EXPECT_EQ(stage.found.size(), 1u);  // at the same time, in the order in which they are told
 }
 
+TEST(Sequence, ALaterStepMayArriveFirst) {
+  Stage stage(kThreeSteps);
+  stage.event(100.2, "payload").event(100.1, "chmod").event(100, "curl");
+  ASSERT_EQ(stage.found.size(), 1u);
+  EXPECT_EQ(stage.found[0].output, "payload ran");
+  EXPECT_EQ(stage.found[0].process.name, "payload");
+  EXPECT_EQ(stage.found[0].first_ns, 100 * kSecond);
+  EXPECT_EQ(stage.found[0].time_ns, 100 * kSecond + kSecond / 5);
+  ASSERT_EQ(stage.found[0].steps.size(), 3u);
+  EXPECT_EQ(stage.found[0].steps[1].process.name, "chmod");
+  stage.event(100, "curl");
+  EXPECT_EQ(stage.found.size(), 1u);  // an event is one step of one sequence
+  stage.event(110, "payload").event(110, "chmod", 2).tick(112).event(109.9, "curl");
+  EXPECT_EQ(stage.found.size(), 1u);  // too late, and on another branch
+  stage.tick(200);
+  EXPECT_EQ(stage.detector.sequences().open(), 0u);
+}
+
+TEST(Sequence, AnAbsenceMayArriveBeforeWhatItEnds) {
+  Stage stage(kUnreviewed);
+  stage.event(100.1, "sha256sum").event(100, "curl").event(100.2, "payload");
+  EXPECT_THAT(stage.found, IsEmpty());
+  stage.event(110, "curl").event(110.2, "payload");
+  EXPECT_EQ(stage.found.size(), 1u);
+}
+
 TEST(Sequence, AnAbsenceIsJudgedByTheTimeOfTheEvents) {
   Stage stage(kUnreviewed);
   stage.event(100, "curl").event(99, "sha256sum").event(101, "payload");

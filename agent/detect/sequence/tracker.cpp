@@ -11,6 +11,7 @@
 #include "agent/detect/rule/program.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/detect/rule/waivers.h"
+#include "agent/detect/sequence/early_steps.h"
 #include "agent/detect/sequence/open_sequence.h"
 
 namespace picket {
@@ -28,40 +29,59 @@ constexpr size_t kCounting = 4;  // sequences of a subtree that count at the sam
 
 struct SequenceTracker::Open : OpenSequence {};
 
-// One step that was matched, with all that is needed to judge it.
+// One step that was matched, with all that is needed to judge it: now, or before and kept.
 struct SequenceTracker::Step {
   uint32_t rule = 0, index = 0;
   const RuleInfo& info;
   const Sequence& sequence;
-  const Observation& observation;
-  rule::Evaluation& evaluation;
   Waivers& waivers;
+  uint64_t time_ns = 0;
   Subtree subtree;
+  const Observation* observation = nullptr;  // of a kept one neither
+  rule::Evaluation* evaluation = nullptr;
+  const EarlyStep* kept = nullptr;
 
   const SequenceStep& step() const { return sequence.steps[index]; }
-  uint64_t time_ns() const { return observation.event.header().time_ns; }
   bool is_of(const Open& open) const { return same_subtree(open.subtree, subtree); }
   // By the time of the events: in which order they arrive does not matter.
   bool in_time(const Open& open) const {
     if (open.slides()) return true;
-    return time_ns() >= open.since_ns && time_ns() <= open.end_ns(sequence) &&
-           (open.ended_ns == 0 || time_ns() < open.ended_ns);
+    return time_ns >= open.since_ns && time_ns <= open.end_ns(sequence) &&
+           (open.ended_ns == 0 || time_ns < open.ended_ns);
   }
+  // What counts is never kept: its order does not matter.
+  bool may_be_early() const { return kept == nullptr && index > 0 && step().count == 1; }
 
-  std::string_view event_type() const { return event_row(observation.event.type())->name; }
+  std::string_view event_type() const { return event_row(observation->event.type())->name; }
   FindingStep evidence() const {
+    if (kept != nullptr) return kept->evidence;
     return {step().name,
-            time_ns(),
+            time_ns,
             std::string(event_type()),
-            summary(observation.process),
-            evaluation.fields(rule),
+            summary(observation->process),
+            evaluation->fields(rule),
             1};
+  }
+  // With the mark for its number.
+  Finding finding() const {
+    if (kept != nullptr) return kept->finding;
+    Finding finding = finding_of(info, *observation);
+    finding.output = evaluation->output(rule, kCountMark);
+    finding.fields = evaluation->fields(rule, kCountMark);
+    return finding;
+  }
+  std::vector<std::string> fitting_waivers() const {
+    return kept != nullptr ? kept->waivers : waivers.fitting(rule, *evaluation);
+  }
+  EarlyStep keep() const {
+    return {index, time_ns, subtree, evidence(), finding(), fitting_waivers()};
   }
 };
 
 // A workspace.
 struct SequenceTracker::Place {
   std::map<uint32_t, Opens> by_rule;
+  std::map<uint32_t, EarlySteps> early;  // by rule
   size_t open = 0, values = 0;
   SequenceLoss loss;
 
@@ -122,6 +142,7 @@ void SequenceTracker::use(std::shared_ptr<const RuleSet> rules) {
     }
   }
   for (auto& [id, place] : places_) {
+    place->early.clear();
     for (auto& [number, opens] : std::exchange(place->by_rule, {})) {
       if (const auto kept = same.find(number); kept != same.end()) {
         place->by_rule[kept->second] = std::move(opens);
@@ -139,19 +160,20 @@ void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& 
                   index,
                   rules_->rules()[rule],
                   sequence,
-                  observation,
-                  evaluation,
                   waivers,
-                  sequence.by == SequenceBy::lineage ? subtree_of(observation.process) : Subtree{}};
+                  observation.event.header().time_ns,
+                  sequence.by == SequenceBy::lineage ? subtree_of(observation.process) : Subtree{},
+                  &observation,
+                  &evaluation};
   const uint64_t cgroup = observation.workspace.cgroup_id;
   // Of a workspace without an owner it is the workspace itself.
   Whose whose{sequence.by == SequenceBy::owner ? observation.workspace.owner : std::string(), 0};
   if (whose.owner.empty()) whose.cgroup_id = cgroup;
   auto known = places_.find(whose);
   if (known == places_.end()) {
-    if (index != 0) return;  // nothing is open here
+    if (index != 0 && !step.may_be_early()) return;  // nothing is open here
     if (places_.size() >= limits_.workspaces) {
-      losses_.push_back({cgroup, 1, step.time_ns(), step.time_ns()});
+      if (index == 0) losses_.push_back({cgroup, 1, step.time_ns, step.time_ns});
       return;
     }
     known = places_.emplace(std::move(whose), std::make_unique<Place>()).first;
@@ -159,7 +181,23 @@ void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& 
   Place& place = *known->second;
   place.loss.cgroup_id = cgroup;
   Opens& opens = place.by_rule[rule];
-  step.step().absent ? end(step, place, opens) : take(step, place, opens, sink);
+  const bool taken = apply(step, place, opens, sink);
+  if (taken) {
+    place.early[rule].offer(index, step.time_ns, [&](const EarlyStep& early) {
+      return apply({rule, early.index, step.info, sequence, waivers, early.time_ns, early.subtree,
+                    nullptr, nullptr, &early},
+                   place, opens, sink);
+    });
+  } else if (step.may_be_early()) {
+    place.early[rule].keep(step.keep());
+  }
+}
+
+// Whether it is used up.
+bool SequenceTracker::apply(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
+  if (!step.step().absent) return take(step, place, opens, sink);
+  end(step, place, opens);
+  return false;
 }
 
 // What it waited for may have happened before this and arrive behind it, so it stays for a while;
@@ -170,7 +208,7 @@ void SequenceTracker::end(const Step& step, Place& place, Opens& opens) {
     if (open->next == step.index + 1 && step.is_of(*open) && step.in_time(*open))
       ended.push_back(open.get());
   for (Open* open : ended) {
-    open->ended_ns = step.time_ns();
+    open->ended_ns = step.time_ns;
     place.keep_one(opens, *open, step.sequence);
   }
   place.erase_if(opens, [&](const Open& open) {
@@ -178,12 +216,12 @@ void SequenceTracker::end(const Step& step, Place& place, Opens& opens) {
   });
 }
 
-void SequenceTracker::take(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
+bool SequenceTracker::take(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
   const auto waits = [&](const auto& open) {
     return open->next == step.index && step.in_time(*open) && step.is_of(*open);
   };
   if (step.index == 0 && std::ranges::none_of(opens, waits)) {
-    make_room(place, step.time_ns());
+    make_room(place, step.time_ns);
     Open& fresh = *opens.emplace_back(std::make_unique<Open>());
     fresh.subtree = step.subtree;
     ++place.open;
@@ -198,6 +236,7 @@ void SequenceTracker::take(const Step& step, Place& place, Opens& opens, Finding
       place.keep_one(opens, *open, step.sequence);
     }
   }
+  return !waiting.empty();
 }
 
 // Whether the sequence is over.
@@ -206,35 +245,34 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
   const bool counts = step.step().count > 1;
   if (counts && !count(step, place, open)) return false;
   if (!counts) {
-    if (step.index == 0) open.first_ns = step.time_ns();
-    open.last_ns = step.time_ns();
+    if (step.index == 0) open.first_ns = step.time_ns;
+    open.last_ns = step.time_ns;
     open.evidence.push_back(step.evidence());
   }
   open.evidence.back().count = counts ? open.number : 1;
   const size_t next = sequence.next(step.index + 1);
   if (next < sequence.steps.size()) {
     place.values -= open.counter.size();
-    open.reach(next, step.time_ns());
+    open.reach(next, step.time_ns);
     return false;
   }
   if (sequence.ends_absent()) {
-    open.waivers = step.waivers.fitting(step.rule, step.evaluation);
-  } else if (step.waivers.withhold(step.rule, step.time_ns(), step.evaluation)) {
+    open.waivers = step.fitting_waivers();
+  } else if (step.waivers.withhold(step.fitting_waivers(), step.time_ns)) {
     return true;
   }
-  Finding finding = finding_of(step.info, step.observation);
+  Finding finding = step.finding();
   finding.first_ns = open.first_ns;
   finding.steps = open.evidence;
   finding.merge_as = open.subtree.root;
-  open.output = step.evaluation.output(step.rule, kCountMark);
-  finding.fields = step.evaluation.fields(step.rule, kCountMark);
+  open.output = std::exchange(finding.output, {});
   if (open.number != 0 && std::ranges::count(finding.fields, rule::kSequenceCount,
                                              &std::pair<std::string, std::string>::first) == 0)
     finding.fields.emplace_back(rule::kSequenceCount, kCountMark);
   open.finding = std::move(finding);
   if (sequence.ends_absent()) {
     place.values -= open.counter.size();
-    open.reach(next, step.time_ns());
+    open.reach(next, step.time_ns);
     return false;
   }
   sink.on_finding(open.told_now());
@@ -243,19 +281,19 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
 
 // Whether it is enough now, and was not before.
 bool SequenceTracker::add_up(const Step& step, Open& open) {
-  const auto text = step.evaluation.value(*step.step().sum);
+  const auto text = step.evaluation->value(*step.step().sum);
   uint64_t amount = 0;
   if (text.has_value()) std::from_chars(text->data(), text->data() + text->size(), amount);
   if (amount == 0) return false;
   const uint64_t window_ns = step.sequence.window_ns;
   if (open.slides()) {
-    open.forget_before(step.time_ns() - std::min(step.time_ns(), window_ns));
+    open.forget_before(step.time_ns - std::min(step.time_ns, window_ns));
     if (open.finding.has_value() && open.sum.total() + amount < step.step().count)
       open.begin_again();
   }
-  open.sum.add(step.time_ns(), amount, window_ns);
+  open.sum.add(step.time_ns, amount, window_ns);
   if (open.slides()) open.first_ns = open.sum.oldest_ns();
-  open.last_ns = step.time_ns();
+  open.last_ns = step.time_ns;
   if (!open.finding.has_value()) open.add_counted(step.evidence());
   open.grew = open.finding.has_value();
   open.number = std::max(open.number, open.sum.total());
@@ -267,25 +305,25 @@ bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
   if (step.step().sum.has_value()) return add_up(step, open);
   uint64_t value = ++open.serial;
   if (step.step().distinct.has_value()) {
-    const auto text = step.evaluation.value(*step.step().distinct);
+    const auto text = step.evaluation->value(*step.step().distinct);
     if (!text.has_value()) return false;
     // What is one thing in one workspace is another one in the next.
-    value = absl::HashOf(*text, step.observation.workspace.cgroup_id);
+    value = absl::HashOf(*text, step.observation->workspace.cgroup_id);
   }
   const size_t before = open.counter.size();
   if (open.slides()) {
     const uint64_t window_ns = step.sequence.window_ns;
-    open.forget_before(step.time_ns() - std::min(step.time_ns(), window_ns));
+    open.forget_before(step.time_ns - std::min(step.time_ns, window_ns));
     if (open.finding.has_value() && open.counter.size() + 1 < step.step().count) open.begin_again();
   }
-  const bool fresh = open.counter.add(step.time_ns(), value);
+  const bool fresh = open.counter.add(step.time_ns, value);
   place.values += open.counter.size() - before;
   for (; place.values > limits_.values && open.counter.size() > 1; --place.values) {
     open.counter.drop_oldest();
-    if (!open.finding.has_value()) place.lose(step.time_ns());
+    if (!open.finding.has_value()) place.lose(step.time_ns);
   }
   if (open.slides()) open.first_ns = open.counter.oldest_ns();
-  open.last_ns = step.time_ns();
+  open.last_ns = step.time_ns;
   if (!fresh) return false;
   if (!open.finding.has_value()) open.add_counted(step.evidence());
   const uint64_t size = open.counter.size();
@@ -316,7 +354,7 @@ void SequenceTracker::on_tick(uint64_t event_time_ns, Waivers& waivers, FindingS
       tick(rule, place, opens, event_time_ns, waivers, sink);
     if (place.loss.count > 0)
       losses_.push_back(std::exchange(place.loss, SequenceLoss{.cgroup_id = place.loss.cgroup_id}));
-    at = place.open == 0 ? places_.erase(at) : std::next(at);
+    at = place.open == 0 && place.early.empty() ? places_.erase(at) : std::next(at);
   }
 }
 

@@ -58,7 +58,8 @@ class SequenceTracker {
   struct Step;
   using Opens = std::vector<std::unique_ptr<Open>>;  // the oldest first
 
-  void take(const Step& step, Place& place, Opens& opens, FindingSink& sink);
+  bool apply(const Step& step, Place& place, Opens& opens, FindingSink& sink);
+  bool take(const Step& step, Place& place, Opens& opens, FindingSink& sink);
   void end(const Step& step, Place& place, Opens& opens);
   bool advance(const Step& step, Place& place, Open& open, FindingSink& sink);
   bool count(const Step& step, Place& place, Open& open);
