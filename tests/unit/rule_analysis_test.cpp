@@ -108,7 +108,7 @@ TEST(RuleAnalysis, AConditionThatExcludesItselfNeverMatches) {
 
 TEST(RuleAnalysis, AnEmptyListIsNoted) {
   EXPECT_THAT(notes(named("a", "(proc.name = x or proc.name in ())")),
-              ElementsAre("test.yaml:5:66: nothing is in an empty list: this comparison is false"));
+              ElementsAre("test.yaml:5:64: nothing is in an empty list: this comparison is false"));
   EXPECT_THAT(notes(named("a", "proc.name in ()")),
               ElementsAre(HasSubstr("nothing is in an empty list"), HasSubstr("can never match")));
 }

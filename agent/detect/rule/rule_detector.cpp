@@ -63,8 +63,8 @@ void RuleDetector::on_event(const Observation& observation, FindingSink& sink) {
 }
 
 void RuleDetector::on_tick(uint64_t event_time_ns, FindingSink& sink) {
+  sequences_.on_tick(event_time_ns, waivers_, sink);  // first: a waiver's count includes its last
   waivers_.on_tick(event_time_ns);
-  sequences_.on_tick(event_time_ns, waivers_, sink);
 }
 
 }  // namespace picket

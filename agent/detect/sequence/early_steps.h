@@ -39,12 +39,12 @@ class EarlySteps {
   void forget_before(uint64_t now_ns) {
     std::erase_if(steps_, [&](const EarlyStep& one) { return one.time_ns + kMoment < now_ns; });
   }
-  // Of later steps that did not happen before `time_ns`, in the order of their times; those that
-  // `take` answers true for are used up.
+  // Of later steps those that happened after `time_ns`, in the order of their times; what `take`
+  // answers true for is used up. What happened at that very time may be the same event.
   template <class Take>
   void offer(uint32_t behind, uint64_t time_ns, Take take) {
     std::erase_if(steps_, [&](const EarlyStep& one) {
-      return one.index > behind && one.time_ns >= time_ns && take(one);
+      return one.index > behind && one.time_ns > time_ns && take(one);
     });
   }
   bool empty() const { return steps_.empty(); }
