@@ -10,7 +10,7 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/rule_test.h"
 #include "agent/detect/replay/test_case.h"
-#include "agent/detect/rule/rule_files.h"
+#include "agent/detect/rule/rule_file_names.h"
 #include "agent/detect/rule/rule_set.h"
 
 namespace picket {

@@ -12,7 +12,7 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/test_case.h"
-#include "agent/detect/rule/rule_files.h"
+#include "agent/detect/rule/rule_file_names.h"
 
 namespace picket {
 namespace {

@@ -95,7 +95,7 @@ void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {
       asked = true;
       if (info.enabled) program.by_type[event.type].push_back({index, special, part.step});
     }
-    if (asked) info.events.push_back(event.name);
+    if (asked) info.events.emplace_back(event.name);
   }
   if (sequence.has_value()) {
     note_idle_steps(rule, parts);

@@ -87,7 +87,6 @@ struct Field {
   std::optional<int64_t> least = {};  // of a number: it is never smaller
   Trait trait = Trait::none;
   std::string_view gap = {};  // why no event fills it: it never has a value
-  bool port = false;          // a number that may be called by the name of its service
 };
 
 constexpr Field decided_by(Trait trait, Field field) {

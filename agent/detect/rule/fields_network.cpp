@@ -243,11 +243,6 @@ constexpr Field network(std::string_view name, FieldType type, std::string_view 
           kSockets, nullptr, subnet, {},   std::nullopt};
 }
 
-constexpr Field of_ports(Field field) {
-  field.port = true;
-  return field;
-}
-
 constexpr Field also_of_files(Field field) {
   field.events |= kFileEvents;
   return field;
@@ -269,11 +264,11 @@ std::span<const Field> network_fields() {
       network("fd.sip", ip, "Address of the server: who listens", read_server_ip),
       network("fd.cip", ip, "Address of the client: who connects, once bound", read_client_ip),
       network("fd.ip", ip, "Address of either end", read_any_ip, Values::ends),
-      of_ports(network("fd.rport", number, "Port of the peer", read_remote_port)),
-      of_ports(network("fd.lport", number, "Own port, once bound", read_local_port)),
-      of_ports(network("fd.sport", number, "Port of the server", read_server_port)),
-      of_ports(network("fd.cport", number, "Port of the client, once bound", read_client_port)),
-      of_ports(network("fd.port", number, "Port of either end", read_any_port, Values::ends)),
+      network("fd.rport", number, "Port of the peer", read_remote_port),
+      network("fd.lport", number, "Own port, once bound", read_local_port),
+      network("fd.sport", number, "Port of the server", read_server_port),
+      network("fd.cport", number, "Port of the client, once bound", read_client_port),
+      network("fd.port", number, "Port of either end", read_any_port, Values::ends),
       network("fd.rnet", ip, "Network of the peer", read_remote_ip, Values::one, true),
       network("fd.lnet", ip, "Own network, once bound", read_local_ip, Values::one, true),
       network("fd.snet", ip, "Network of the server", read_server_ip, Values::one, true),

@@ -15,7 +15,7 @@ struct Diagnostic {
   int column = 0;       // from 1, in bytes
   std::string message;  // what is wrong; what was expected
 
-  std::string text() const;  // "file:line:column: message", printable
+  std::string text() const;  // "file:line:column: message"
 };
 
 struct LoadReport {

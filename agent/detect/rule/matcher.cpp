@@ -89,7 +89,9 @@ constexpr auto kPorts = std::to_array<std::pair<std::string_view, int64_t>>({
 });
 
 bool is_port(const FieldReference& field) {
-  return field.field != nullptr && field.field->port && field.transforms.empty();
+  constexpr auto kFields =
+      std::to_array<std::string_view>({"fd.port", "fd.rport", "fd.lport", "fd.sport", "fd.cport"});
+  return std::ranges::find(kFields, field.text) != kFields.end();
 }
 
 std::string check_number(const FieldReference& field, std::string_view value) {

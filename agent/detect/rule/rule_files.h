@@ -18,14 +18,8 @@ struct RuleFile {
   friend bool operator==(const RuleFile&, const RuleFile&) = default;
 };
 
-// NAME.test.yaml or NAME.test.yml: tests of the rules in NAME.yaml or NAME.yml.
-bool is_rule_test(const std::filesystem::path& path);
-// The other one of the two, with the ending that is there; .yaml, if neither is.
-std::filesystem::path test_beside(const std::filesystem::path& rules);
-std::filesystem::path rules_beside(const std::filesystem::path& test);
-
-// A path is a rule file, or a folder whose *.yaml and *.yml files are read in the order of their
-// paths, sub-folders included; tests are left out. A path without a rule file is an error.
+// A path is a rule file, or a folder whose rule files (rule_file_names.h) are read in the order of
+// their paths, sub-folders included; tests are left out. A path without a rule file is an error.
 std::vector<RuleFile> read_rule_files(std::span<const std::filesystem::path> paths,
                                       LoadReport& report);
 

@@ -8,7 +8,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,7 +42,7 @@ struct RuleInfo {
   std::string output;     // as written
   std::string file;
   int line = 0, column = 0;
-  std::vector<std::string_view> events;  // schema names of the events it is evaluated on
+  std::vector<std::string> events;  // schema names of the events it is evaluated on
 };
 
 // Withholds alerts of some rules for a while.
@@ -73,8 +72,9 @@ class RuleSet {
   std::shared_ptr<const Origins> origins_;
 };
 
-// A path is a rule file, or a folder, as for read_rule_files(). A path without a rule file and a
-// file without a definition are errors. A later definition of a name replaces an earlier one and is
+// A path is a rule file, or a folder whose rule files are read in the order of their paths,
+// sub-folders included; tests are left out. A path without a rule file and a file
+// without a definition are errors. A later definition of a name replaces an earlier one and is
 // noted in `report`.
 absl::StatusOr<std::unique_ptr<RuleSet>> load_rules(std::span<const std::filesystem::path> paths,
                                                     LoadReport& report);
