@@ -251,7 +251,7 @@ TEST(RuleLoadPositions, WindowsLineEnds) {
 
 TEST(RuleLoadErrors, AllAreCollected) {
   EXPECT_EQ(
-      errors_of(rule_of("condition: proc.nam = a and proc.pid = b and foo") + "  colour: red\n")
+      errors_of(rule_of("condition: proc.nam = a and proc.pid = b and foo") + "  shadow: red\n")
           .size(),
       4u);
 }
@@ -336,7 +336,7 @@ TEST_F(RuleFolder, PathsAndFilesWithoutRulesAreErrors) {
   write("a.test.yaml", "- nonsense");
   LoadReport folder;
   EXPECT_TRUE(absl::IsInvalidArgument(load_rules(paths(), folder).status()));
-  EXPECT_EQ(folder.error_text(), folder_.string() + ": holds no rule file (NAME.yaml)");
+  EXPECT_EQ(folder.error_text(), folder_.string() + ": holds no rule file (NAME.yaml or NAME.yml)");
   for (const char* nothing : {"", "# all of it is commented out\n", "[]\n", "---\n---\n"}) {
     write("a.yaml", nothing);
     LoadReport file;
