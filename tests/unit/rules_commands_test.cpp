@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -183,8 +184,9 @@ TEST_F(RulesCommands, NoTextOfARuleDrivesTheTerminal) {
     run(command);
     const std::string all = out_ + err_;
     EXPECT_FALSE(all.empty()) << command[0];
-    for (const char c : all)
-      if (c != '\n') EXPECT_FALSE((c >= 0 && c < ' ') || c == '\x7f') << command[0] << ": " << all;
+    EXPECT_TRUE(std::ranges::none_of(
+        all, [](char c) { return c != '\n' && ((c >= 0 && c < ' ') || c == '\x7f'); }))
+        << command[0] << ": " << all;
     EXPECT_EQ(all.find("\xc2\x9b"), all.npos) << command[0] << ": " << all;
     EXPECT_EQ(all.find("\nfake"), all.npos) << command[0] << ": " << all;
   }
