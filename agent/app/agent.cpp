@@ -52,6 +52,7 @@ constexpr std::chrono::milliseconds kFamilyPatience{2000};
 // In the state directory.
 constexpr const char* kKeptRules = "rules.kept";
 constexpr const char* kRuleBundle = "rules.bundle";
+constexpr const char* kRuleSerials = "rules.serials";
 
 std::string boot_id() {
   std::string id;
@@ -67,10 +68,11 @@ EnricherOptions enricher_options(const AgentConfig& config, LiveProcesses& live)
 }
 
 RuleSource::Options rule_options(const AgentConfig& config, bool standalone) {
-  RuleSource::Options options{config.rules, config.rules_key, {}, {}};
+  RuleSource::Options options{config.rules, config.rules_key, {}, {}, {}};
   if (standalone) return options;
   options.kept = config.state_dir / kKeptRules;
   options.bundle = config.state_dir / kRuleBundle;
+  options.serials = config.state_dir / kRuleSerials;
   return options;
 }
 
