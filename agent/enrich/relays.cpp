@@ -205,7 +205,9 @@ void Relays::on_child(const Process& process, const ProcessTable& processes, uin
   // What it says goes to whoever started it, not where that one's own words go.
   const bool kept = (family == kPipe || family == kUnix || family == kTerminal) &&
                     process.fd[1].inode != parent->fd[1].inode;
-  if (found == connections_.end() || !kept) return;
+  // What takes its commands from whoever started it is looked at with both its ends.
+  const bool pumped = family_of(process.fd[0].kind) != 0 && reads_its_input(process);
+  if (found == connections_.end() || !kept || pumped) return;
   Connection& connection = found->second;
   if (connection.first == First::nothing) connection.commanded = true;
   if (connection.prompted) tell_commands(connection, processes, time_ns);
