@@ -67,12 +67,6 @@ bool is_still(const ProcessKey& process) {
   return field == std::to_string(process.start_ns / tick_ns);
 }
 
-bool is_argument(const Process& process, std::string_view name) {
-  for (Arguments arguments(process.argv); arguments.more();)
-    if (last_component(arguments.next()) == name) return true;
-  return false;
-}
-
 }  // namespace
 
 ProgramHashes::~ProgramHashes() {
@@ -125,19 +119,16 @@ ProgramHashes::File ProgramHashes::open(const Process& process) {
   return {std::fopen(fmt::format("/proc/{}/exe", process.key.pid).c_str(), "rb"), std::fclose};
 }
 
-// By its name among those that are mapped: the loader has it there before it runs.
+// What it was told to run, as its own root has it. Values of its options name no file, or a folder.
 ProgramHashes::File ProgramHashes::open_what_the_loader_runs(const Process& process) {
-  std::ifstream maps(fmt::format("/proc/{}/maps", process.key.pid));
-  std::string range, rights, offset, device, path;
-  uint64_t inode = 0;
-  while (maps >> range >> rights >> offset >> device >> inode && std::getline(maps, path)) {
-    const size_t start = path.find('/');
-    if (start == path.npos || inode == process.exe_inode ||
-        !is_argument(process, last_component(path)))
-      continue;
-    return {std::fopen(fmt::format("/proc/{}/root{}", process.key.pid, path.substr(start)).c_str(),
-                       "rb"),
-            std::fclose};
+  Arguments arguments(process.argv);
+  for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
+    const std::string_view one = arguments.next();
+    if (one.empty() || is_option(one)) continue;
+    const std::string path =
+        fmt::format("/proc/{}/root{}", process.key.pid, absolute_path(process, one));
+    File file(std::fopen(path.c_str(), "rb"), std::fclose);
+    if (file && is_file(file.get())) return file;
   }
   return {nullptr, std::fclose};
 }
