@@ -1,15 +1,22 @@
 #include "agent/app/program_hashes.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <fstream>
+#include <mutex>
 #include <sstream>
+#include <thread>
+#include <utility>
 
 #include "agent/enrich/command_line.h"
+#include "common/bounded_queue.h"
 
 namespace picket {
 namespace {
@@ -27,29 +34,66 @@ bool is_in_no_image(const Process& process) {
          process.layer == PK_LAYER_UPPER || is_loader(process);
 }
 
+// A descriptor, closed with its owner.
+class Hold {
+ public:
+  explicit Hold(int fd = -1) : fd_(fd) {}
+  Hold(Hold&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Hold& operator=(Hold&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Hold() {
+    if (fd_ >= 0) close(fd_);
+  }
+  bool valid() const { return fd_ >= 0; }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// A place in the file system, which is asked for nothing yet.
+Hold take_hold(const ProcessKey& process, std::string_view entry) {
+  return Hold(open(fmt::format("/proc/{}/{}", process.pid, entry).c_str(), O_PATH | O_CLOEXEC));
+}
+
+// Where links lead within `root`, as for who lives there.
+Hold find(const Hold& root, const std::string& path) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return Hold(static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+}
+
+bool is_file(const Hold& place) {
+  struct stat seen {};
+  return place.valid() && fstat(place.get(), &seen) == 0 && S_ISREG(seen.st_mode);
+}
+
 // Empty: it could not be read, or is too large.
-std::string sha256_of(std::FILE* file) {
+std::string sha256_of(const Hold& place) {
+  if (!is_file(place)) return {};
+  const Hold file(open(fmt::format("/proc/self/fd/{}", place.get()).c_str(), O_RDONLY | O_CLOEXEC));
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
                                                                    EVP_MD_CTX_free);
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
-  static thread_local std::array<char, 1 << 16> bytes;
+  if (!file.valid() || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
+    return {};
+  std::vector<char> bytes(1 << 16);
   size_t total = 0;
-  while (const size_t got = std::fread(bytes.data(), 1, bytes.size(), file)) {
-    total += got;
-    if (total > kLargest || EVP_DigestUpdate(context.get(), bytes.data(), got) != 1) return {};
+  ssize_t got = 0;
+  while ((got = read(file.get(), bytes.data(), bytes.size())) > 0) {
+    total += static_cast<size_t>(got);
+    if (total > kLargest ||
+        EVP_DigestUpdate(context.get(), bytes.data(), static_cast<size_t>(got)) != 1)
+      return {};
   }
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
   unsigned size = 0;
-  if (std::ferror(file) != 0 || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1)
-    return {};
+  if (got < 0 || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1) return {};
   std::string text;
   for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
   return text;
-}
-
-bool is_file(std::FILE* file) {
-  struct stat seen {};
-  return fstat(fileno(file), &seen) == 0 && S_ISREG(seen.st_mode);
 }
 
 // The number is not another process's by now.
@@ -67,11 +111,58 @@ bool is_still(const ProcessKey& process) {
   return field == std::to_string(process.start_ns / tick_ns);
 }
 
+// What the loader may have been told to run: values of its options name no file, or a folder.
+std::vector<std::string> files_among_arguments(const Process& process) {
+  std::vector<std::string> paths;
+  Arguments arguments(process.argv);
+  for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
+    const std::string_view one = arguments.next();
+    if (!one.empty() && !is_option(one)) paths.push_back(absolute_path(process, one));
+  }
+  return paths;
+}
+
+struct Job {
+  ProgramId program;
+  Hold place;                      // the program, or the root below which these are
+  std::vector<std::string> paths;  // the first that is a file
+};
+
+std::string hash_of(const Job& job) {
+  if (job.paths.empty()) return sha256_of(job.place);
+  for (const std::string& path : job.paths)
+    if (const Hold found = find(job.place, path); is_file(found)) return sha256_of(found);
+  return {};
+}
+
 }  // namespace
 
+struct ProgramHashes::Worker {
+  explicit Worker(Answer the_answer) : answer(std::move(the_answer)) {}
+
+  void run() {
+    while (!jobs.finished()) {
+      const auto job = jobs.pop(std::chrono::hours(1));  // a job or the end wakes it
+      if (!job) continue;
+      ProgramHash hash{job->program, hash_of(*job)};
+      const std::lock_guard lock(mutex);
+      if (!ended) answer(std::move(hash));
+    }
+  }
+
+  const Answer answer;
+  BoundedQueue<Job> jobs{64};
+  std::mutex mutex;
+  bool ended = false, runs = false;
+};
+
+ProgramHashes::ProgramHashes(Answer answer)
+    : worker_(std::make_shared<Worker>(std::move(answer))) {}
+
 ProgramHashes::~ProgramHashes() {
-  jobs_.close();
-  if (thread_.joinable()) thread_.join();
+  worker_->jobs.close();
+  const std::lock_guard lock(worker_->mutex);
+  worker_->ended = true;
 }
 
 void ProgramHashes::note(Finding& finding, const Process* process) {
@@ -87,11 +178,14 @@ void ProgramHashes::note(Finding& finding, const Process* process) {
     return;
   }
   if (process->exited || waiting_.size() >= kWaitingMax) return;
-  File file = is_loader(*process) ? open_what_the_loader_runs(*process) : open(*process);
-  if (!file || !is_file(file.get()) || !is_still(process->key) ||
-      !jobs_.push({program, std::move(file)}))
-    return;
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  const bool loader = is_loader(*process);
+  Hold place = take_hold(process->key, loader ? "root" : "exe");
+  if (!place.valid() || !is_still(process->key)) return;
+  Job job{program, std::move(place),
+          loader ? files_among_arguments(*process) : std::vector<std::string>()};
+  if ((loader && job.paths.empty()) || !worker_->jobs.push(std::move(job))) return;
+  if (!std::exchange(worker_->runs, true))
+    std::thread([worker = worker_] { worker->run(); }).detach();
   waiting_[program].push_back(finding);
 }
 
@@ -112,32 +206,6 @@ std::vector<Finding> ProgramHashes::complete(const ProgramHash& hash) {
     finding.restates = true;
   }
   return findings;
-}
-
-// The file itself, whatever has become of its name.
-ProgramHashes::File ProgramHashes::open(const Process& process) {
-  return {std::fopen(fmt::format("/proc/{}/exe", process.key.pid).c_str(), "rb"), std::fclose};
-}
-
-// What it was told to run, as its own root has it. Values of its options name no file, or a folder.
-ProgramHashes::File ProgramHashes::open_what_the_loader_runs(const Process& process) {
-  Arguments arguments(process.argv);
-  for (size_t i = 0; i < kArgumentsSeen && arguments.more(); ++i) {
-    const std::string_view one = arguments.next();
-    if (one.empty() || is_option(one)) continue;
-    const std::string path =
-        fmt::format("/proc/{}/root{}", process.key.pid, absolute_path(process, one));
-    File file(std::fopen(path.c_str(), "rb"), std::fclose);
-    if (file && is_file(file.get())) return file;
-  }
-  return {nullptr, std::fclose};
-}
-
-void ProgramHashes::run() {
-  while (!jobs_.finished()) {
-    auto job = jobs_.pop(std::chrono::hours(1));  // a job or the end wakes it
-    if (job) answer_({job->program, sha256_of(job->file.get())});
-  }
 }
 
 }  // namespace picket

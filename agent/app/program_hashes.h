@@ -1,21 +1,19 @@
 // The SHA-256 of programs that alerts are about and that no image holds: of the writable layer, of
-// memory, deleted, or handed to the dynamic loader. The pipeline opens what runs and goes on; a
-// thread of its own reads it and answers, and the alert is told again with the field
-// proc.exe_sha256. Errors: none; a program that has ended, is too large or comes while too many
-// wait has no hash.
+// memory, deleted, or handed to the dynamic loader. The pipeline takes hold of what runs, which
+// never waits, and goes on; a thread of its own opens and reads it, and the alert is told again
+// with the field proc.exe_sha256. Errors: none; a program that has ended, is too large or comes
+// while too many wait has no hash, and nothing has one any more after a file system that does not
+// answer (a workspace's own): nobody waits for the thread.
 #pragma once
 
-#include <cstdio>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "agent/detect/finding.h"
-#include "common/bounded_queue.h"
 
 namespace picket {
 
@@ -38,8 +36,8 @@ class ProgramHashes {
  public:
   using Answer = std::function<void(ProgramHash)>;  // from the thread
 
-  explicit ProgramHashes(Answer answer) : answer_(std::move(answer)) {}
-  ~ProgramHashes();
+  explicit ProgramHashes(Answer answer);
+  ~ProgramHashes();  // no answer comes after it
 
   // Pipeline thread: puts the hash into the finding, or asks for it. `process`: the finding's, as
   // far as it is known.
@@ -48,22 +46,12 @@ class ProgramHashes {
   std::vector<Finding> complete(const ProgramHash& hash);
 
  private:
-  using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-  struct Job {
-    ProgramId program;
-    File file;
-  };
+  struct Worker;  // what the thread has, which may outlive this
 
-  void run();
-  static File open(const Process& process);
-  static File open_what_the_loader_runs(const Process& process);
-
-  const Answer answer_;
   absl::flat_hash_map<ProgramId, std::string> known_;
   std::deque<ProgramId> known_order_;
   absl::flat_hash_map<ProgramId, std::vector<Finding>> waiting_;
-  BoundedQueue<Job> jobs_{64};
-  std::thread thread_;  // started with the first job
+  std::shared_ptr<Worker> worker_;
 };
 
 }  // namespace picket
