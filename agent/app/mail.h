@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "agent/app/audit_event.h"
 #include "agent/app/families.h"
+#include "agent/app/program_hashes.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/enrich/workspace.h"
 #include "agent/respond/verdict.h"
@@ -36,6 +37,6 @@ struct DeliveryLoss {
   uint64_t from_ns = 0, to_ns = 0;                 // CLOCK_BOOTTIME: published in between
 };
 using Mail = std::variant<IdentityAnswer, v1::Command, Response, NewRules, RefusedRules,
-                          DeliveryLoss, FamilyQuestion, ApiAccess>;
+                          DeliveryLoss, FamilyQuestion, ApiAccess, ProgramHash>;
 
 }  // namespace picket

@@ -180,6 +180,7 @@ void Pipeline::on_finding(Finding finding) {
                             finding.last_ns);
   }
   metrics_->findings.add();
+  hashes_.note(finding, processes().find(finding.process.key));
   const Priority severity = finding.priority;
   publish(alert_envelope(finding, timeline_, parts_.boot_id), severity);
 }
@@ -288,6 +289,11 @@ void Pipeline::read(NewRules rules) {
   // What they ask for is told from here on, and read only after they are in force.
   if (parts_.rules_in_force) parts_.rules_in_force(*rules.rules);
   rules_->replace(std::move(rules.rules));
+}
+
+void Pipeline::read(const ProgramHash& hash) {
+  for (const Finding& finding : hashes_.complete(hash))
+    publish(alert_envelope(finding, timeline_, parts_.boot_id), finding.priority);
 }
 
 void Pipeline::read(const RefusedRules& refused) {

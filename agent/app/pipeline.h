@@ -104,6 +104,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   void read(const RefusedRules& refused);
   void read(const DeliveryLoss& loss);
   void read(ApiAccess access) { api_.add(std::move(access), parts_.clock.boot_ns()); }
+  void read(const ProgramHash& hash);
   void read(FamilyQuestion question) { families_.ask(std::move(question)); }
 
   absl::Status take(EventSource& source, std::chrono::milliseconds timeout);
@@ -132,6 +133,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   // Findings of rules whose response failed, and when: their repeats act again.
   absl::flat_hash_map<std::string, uint64_t> failed_;
   BoundedQueue<Mail> mailbox_{4096};
+  ProgramHashes hashes_{[this](ProgramHash hash) { post(std::move(hash)); }};
   EventSource* source_ = nullptr;
   Timeline timeline_;
   EnricherStats seen_stats_;

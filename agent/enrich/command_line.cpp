@@ -74,6 +74,22 @@ std::string script_path(const Process& process) {
                                                              : absolute_path(process, first);
 }
 
+bool reads_script_from_input(const Process& process) {
+  const bool applet = last_component(process.exe) == "busybox" &&
+                      std::ranges::find(kShells, process.comm) != kShells.end();
+  const bool shell = applet || is_shell(process);
+  if (!shell && !is_interpreter(process)) return false;
+  Arguments arguments(process.argv);
+  while (arguments.more()) {
+    const std::string_view one = arguments.next();
+    if (!is_option(one)) return one.empty() || one == "-" || one == "/dev/stdin";
+    if (shell && one[0] == '-' && one[1] != '-' && one.find('s') != one.npos) return true;
+    if (gives_code(process, one) || names_module(one)) return false;
+    if (std::ranges::find(kShellValues, one) != kShellValues.end()) arguments.next();
+  }
+  return true;
+}
+
 std::string absolute_path(const Process& process, std::string_view path) {
   const std::filesystem::path whole = std::filesystem::path(process.cwd.view()) / path;
   return whole.lexically_normal().string();

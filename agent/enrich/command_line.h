@@ -44,6 +44,9 @@ bool is_interpreter(const Process& process);
 // The script that it certainly runs: the one that the kernel started, or the first argument of an
 // interpreter. Empty: none, or one behind options, which may bring code of their own.
 std::string script_path(const Process& process);
+// A shell or interpreter that was given neither script nor code: what it runs comes in by
+// descriptor 0.
+bool reads_script_from_input(const Process& process);
 // As the process sees it, without "." and "..".
 std::string absolute_path(const Process& process, std::string_view path);
 

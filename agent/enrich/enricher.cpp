@@ -318,12 +318,13 @@ const Process* Enricher::target_of(const Event& event) const {
 }
 
 // By who has the address, or, of a unix socket, by the process at the other end; of a call that is
-// about a process, by that.
+// about a process, by that; of a FIFO by who opened it before.
 const Workspace* Enricher::learn_peer(const Event& event) {
   const uint64_t own = event.header().cgroup_id;
   const auto* call = event.as<pk_socket>();
   uint64_t other = call != nullptr ? call->peer_cgroup_id : 0;
   if (const auto* about = event.as<pk_system>()) other = about->target_cgroup_id;
+  if (const auto* open = event.as<pk_open>()) other = fifos_.learn(*open, own);
   if (call != nullptr && other == 0 && call->peer_pid != 0) {
     // Who listened has ended, and left the socket to a child: the kernel knows its number only.
     const Process* listened = processes_.find_pid(call->peer_pid);

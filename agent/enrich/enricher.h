@@ -20,6 +20,7 @@
 #include "agent/enrich/peer_names.h"
 #include "agent/enrich/process_table.h"
 #include "agent/enrich/relays.h"
+#include "agent/enrich/shared_fifos.h"
 #include "agent/enrich/workspace_table.h"
 
 namespace picket {
@@ -118,6 +119,7 @@ class Enricher {
   PeerNames names_;
   Relays relays_;
   OwnAddresses addresses_;
+  SharedFifos fifos_;
   FlowAmounts flows_;
   DnsMessage message_;  // room that is used again
   uint64_t now_ns_ = 0;

@@ -46,9 +46,9 @@ FileUse& use_of(ProcessNode& process) {
   return *process.files;
 }
 
-FileSourcePtr told_of(const Process& fetcher) {
+FileSourcePtr told_of(const Process& fetcher, FileOrigin origin = FileOrigin::fetched) {
   auto source = std::make_shared<FileSource>();
-  source->origin = FileOrigin::fetched;
+  source->origin = origin;
   source->exe = fetcher.exe;
   source->argv = fetcher.argv;
   source->driver = fetcher.driver;
@@ -185,6 +185,19 @@ void FileSources::on_exec(ProcessNode& process, const Origins& origins) {
   process.runs_script = process.source != nullptr || !process.interp.empty();
   if (!process.runs_script)
     process.source = find({process.workspace_cgroup, process.exe_inode, process.exe_dev});
+  learn_feeder(process);
+}
+
+void FileSources::learn_feeder(ProcessNode& process) {
+  ProcessNode* reader = reads_script_from_input(process) ? &process : process.parent_node();
+  if (reader == nullptr || !reads_script_from_input(*reader)) {
+    process.feeder = nullptr;
+    return;
+  }
+  if (const ProcessNode* feeder = feeder_of(*reader))
+    reader->feeder =
+        told_of(*feeder, is_connected(*feeder) ? FileOrigin::fetched : FileOrigin::written);
+  process.feeder = reader->feeder;
 }
 
 FileSourcePtr FileSources::script_of(const ProcessNode& process) const {

@@ -25,6 +25,9 @@ class FileSources {
   // Says of the process where what it runs from now on comes from. What was opened for it to write
   // to (`>`) is this program's.
   void on_exec(ProcessNode& process, const Origins& origins);
+  // Looks who writes into the pipe that it reads its script from. The two of a pipeline start in
+  // any order, so a shell's first child and its end look again.
+  static void learn_feeder(ProcessNode& process);
 
   size_t size() const { return by_id_.size(); }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/enrich/tls_hello.h"
+
 namespace picket {
 namespace {
 
@@ -28,9 +30,17 @@ bool is_binary(std::string_view bytes) {
 }  // namespace
 
 bool is_known_protocol(std::string_view bytes) {
+  if (is_nameless_hello(bytes)) return false;
   return is_binary(bytes) || std::ranges::any_of(kBeginnings, [&](std::string_view beginning) {
            return bytes.starts_with(beginning);
          });
+}
+
+bool is_prompt(std::string_view bytes) {
+  constexpr size_t kPromptMax = 256;
+  const size_t last = bytes.find_last_not_of(" \t\r\n"sv);
+  return bytes.size() <= kPromptMax && !is_known_protocol(bytes) && last != bytes.npos &&
+         "$#>%:"sv.find(bytes[last]) != std::string_view::npos;
 }
 
 }  // namespace picket

@@ -6,7 +6,10 @@
 
 namespace picket {
 
-// TLS, HTTP, SSH, and the handshakes of databases, brokers and mail.
+// TLS with a name in it, HTTP, SSH, and the handshakes of databases, brokers and mail.
 bool is_known_protocol(std::string_view bytes);
+
+// A short text that ends as a question for a command does: "$ ", "shell> ".
+bool is_prompt(std::string_view bytes);
 
 }  // namespace picket

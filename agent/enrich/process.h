@@ -44,6 +44,7 @@ struct Process {
   Driver driver;
   PackagePtr package;         // whose install or build script it is, or belongs to
   FileSourcePtr source;       // of what it runs: its program, or its interpreter's script
+  FileSourcePtr feeder;       // who writes the script that it, or its parent, reads from a pipe
   std::array<pk_fd, 3> fd{};  // descriptors 0..2 at the last exec, updated by PK_STDIO
   std::string comm;           // at most 15 bytes, the kernel's name
   SharedText exe;             // path of the executable as the process sees it

@@ -211,6 +211,7 @@ void ProcessTable::fill_blank_children(Node& node) {
 
 void ProcessTable::mark_exited(Node& node) {
   if (node.exited) return;
+  FileSources::learn_feeder(node);
   node.exited = true;
   node.exit_ns = now_ns_;
   exited_.splice(exited_.end(), running_, running_.iterator_to(node));

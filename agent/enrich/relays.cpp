@@ -1,6 +1,9 @@
 #include "agent/enrich/relays.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "agent/enrich/first_bytes.h"
@@ -45,6 +48,33 @@ bool reads_its_input(const Process& process) {
   return interactive || !told;
 }
 
+// Whatever is said there is none of the protocols that programs hold a datagram socket open for.
+bool is_bare_udp(const pk_ends& ends) {
+  constexpr std::array<uint16_t, 12> kUsual{53,  88,  123,  161,  443,  514,
+                                            853, 389, 5353, 8125, 6831, 4789};
+  return ends.proto == IPPROTO_UDP && std::ranges::count(kUsual, ends.remote_port) == 0;
+}
+
+// A record about the process, as a hook would make it.
+pk_relayed relayed_by(const Process& process, uint64_t time_ns) {
+  pk_relayed told{};
+  told.header = {.size = sizeof told,
+                 .type = PK_RELAYED,
+                 .abi = PK_ABI,
+                 .time_ns = time_ns,
+                 .start_ns = process.key.start_ns,
+                 .cgroup_id = process.workspace_cgroup,
+                 .pid = process.key.pid,
+                 .tid = process.key.pid,
+                 .uid = process.uid,
+                 .gid = process.gid,
+                 .cap_effective = process.cap_effective,
+                 .flags = 0,
+                 .call = PK_CALL_NONE,
+                 .zero = 0};
+  return told;
+}
+
 }  // namespace
 
 const std::vector<pk_relayed>& Relays::on_event(const Event& event, const Process& process,
@@ -56,24 +86,16 @@ const std::vector<pk_relayed>& Relays::on_event(const Event& event, const Proces
     case PK_FOUND:
     case PK_STDIO:
       on_program(event, process);
+      if (event.type() == PK_EXEC) on_child(process, processes, now);
       break;
     case PK_EXIT:
       forget(process.key);
       break;
     case PK_CONNECT:
-      if (const auto* connect = event.as<pk_connect>(); connect->socket != 0) {
-        Connection* connection = connection_of(connect->socket);
-        pk_ends& ends = connection->ends;
-        ends.socket = connect->socket;
-        ends.family = connect->family;
-        ends.proto = connect->proto;
-        ends.direction = PK_DIR_OUTBOUND;
-        ends.remote_port = connect->remote_port;
-        std::memcpy(ends.remote_addr, connect->remote_addr, sizeof ends.remote_addr);
-      }
+      on_connect(*event.as<pk_connect>(), process.key);
       break;
     case PK_PAYLOAD:
-      on_payload(event, *event.as<pk_payload>());
+      on_payload(event, *event.as<pk_payload>(), processes);
       consider_all(processes, event.header().cgroup_id, now);
       break;
     case PK_FLOW:
@@ -142,14 +164,73 @@ void Relays::on_holds(const pk_holds& holds) {
   }
 }
 
-void Relays::on_payload(const Event& event, const pk_payload& payload) {
+void Relays::on_connect(const pk_connect& connect, ProcessKey owner) {
+  if (connect.socket == 0) return;
+  Connection* connection = connection_of(connect.socket);
+  pk_ends& ends = connection->ends;
+  ends.socket = connect.socket;
+  ends.family = connect.family;
+  ends.proto = connect.proto;
+  ends.direction = PK_DIR_OUTBOUND;
+  ends.remote_port = connect.remote_port;
+  std::memcpy(ends.remote_addr, connect.remote_addr, sizeof ends.remote_addr);
+  connection->owner = owner;
+  if (connect.proto == IPPROTO_TCP && newest_.size() < options_.max_processes)
+    newest_[owner] = connect.socket;
+}
+
+void Relays::on_payload(const Event& event, const pk_payload& payload,
+                        const ProcessTable& processes) {
   const auto found = connections_.find(payload.ends.socket);
   if (found == connections_.end() || found->second.first != First::nothing) return;
-  found->second.first = is_known_protocol(event.text(payload.data)) ? First::known : First::raw;
+  Connection& connection = found->second;
+  const std::string_view bytes = event.text(payload.data);
+  connection.first = is_known_protocol(bytes) ? First::known : First::raw;
+  connection.prompted = is_prompt(bytes);
+  if (connection.first == First::raw && connection.commanded && payload.received > 0)
+    tell_commands(connection, processes, event.header().time_ns);
+}
+
+void Relays::on_child(const Process& process, const ProcessTable& processes, uint64_t time_ns) {
+  const Process* parent = process.parent;
+  auto newest = newest_.end();
+  // A shell forks once more for what it captures.
+  for (int forks = 0; parent != nullptr && forks < 3; ++forks, parent = parent->parent) {
+    newest = newest_.find(parent->key);
+    if (newest != newest_.end() || parent->exec_time_ns != 0) break;
+  }
+  if (newest == newest_.end()) return;
+  const auto found = connections_.find(newest->second);
+  const uint8_t family = family_of(process.fd[1].kind);
+  // What it says goes to whoever started it, not where that one's own words go.
+  const bool kept = (family == kPipe || family == kUnix || family == kTerminal) &&
+                    process.fd[1].inode != parent->fd[1].inode;
+  // What takes its commands from whoever started it is looked at with both its ends.
+  const bool pumped = family_of(process.fd[0].kind) != 0 && reads_its_input(process);
+  if (found == connections_.end() || !kept || pumped) return;
+  Connection& connection = found->second;
+  if (connection.first == First::nothing) connection.commanded = true;
+  if (connection.prompted) tell_commands(connection, processes, time_ns);
+}
+
+void Relays::tell_commands(Connection& connection, const ProcessTable& processes,
+                           uint64_t time_ns) {
+  const Process* owner = processes.find(connection.owner);
+  const auto holdings = holdings_.find(connection.owner);
+  const bool serves = holdings != holdings_.end() && holdings->second.serves;
+  if (connection.told || owner == nullptr || serves) return;
+  connection.told = true;
+  pk_relayed told = relayed_by(*owner, time_ns);
+  told.ends = connection.ends;
+  told.relay_pid = owner->key.pid;
+  told.relay_start_ns = owner->key.start_ns;
+  told.commands = 1;
+  found_.push_back(told);
 }
 
 void Relays::forget(ProcessKey key) {
   std::erase(programs_, key);
+  newest_.erase(key);
   const auto found = holdings_.find(key);
   if (found == holdings_.end()) return;
   remove_ends(key, found->second, true);
@@ -244,33 +325,19 @@ void Relays::consider(ProcessKey program, const Process& process, uint64_t time_
   const Found& relay = in->steps != 0 ? *in : *out;
   const auto holdings = holdings_.find(relay.process);
   if (holdings == holdings_.end()) return;
-  pk_relayed told{};
+  pk_relayed told = relayed_by(process, time_ns);
   told.loop = in->standard && out->standard;
   told.same = in->steps == 0 || out->steps == 0 || in->process == out->process;
   const Connection* chosen = nullptr;
   for (const uint64_t cookie : holdings->second.outbound) {
     const auto connection = connections_.find(cookie);
     if (connection == connections_.end()) continue;
-    const bool raw = connection->second.first == First::raw;
+    const bool raw = connection->second.first == First::raw || is_bare_udp(connection->second.ends);
     if (chosen == nullptr || raw) chosen = &connection->second;
     told.payload |= raw ? 1 : 0;
   }
   if (!told.loop && told.payload == 0) return;
   if (chosen != nullptr) told.ends = chosen->ends;
-  told.header = {.size = sizeof told,
-                 .type = PK_RELAYED,
-                 .abi = PK_ABI,
-                 .time_ns = time_ns,
-                 .start_ns = program.start_ns,
-                 .cgroup_id = workspace,
-                 .pid = program.pid,
-                 .tid = program.pid,
-                 .uid = process.uid,
-                 .gid = process.gid,
-                 .cap_effective = process.cap_effective,
-                 .flags = 0,
-                 .call = PK_CALL_NONE,
-                 .zero = 0};
   told.relay_pid = relay.process.pid;
   told.relay_start_ns = relay.process.start_ns;
   told.steps = std::max(in->steps, out->steps);

@@ -1,7 +1,9 @@
 // Which program's input and output go, through other processes, to a connection that its workspace
 // opened. Kept: who holds which end of pipes, FIFOs, unix sockets and pseudo terminals (PK_HOLDS,
 // and descriptors 0 and 1 of what was started), the connections with what they sent first, and the
-// programs that take what they do from their standard input. All by the kernel's objects, no names.
+// programs that take what they do from their standard input. And who runs programs for a connection
+// and keeps what they say: where the other side spoke first, or was sent a prompt. All by the
+// kernel's objects, no names.
 // Owner: the pipeline thread. Event time only, so a replay finds the same. Errors: none; every
 // table is bounded, and what is pushed out is not found.
 #pragma once
@@ -67,6 +69,10 @@ class Relays {
   struct Connection {
     pk_ends ends{};
     First first = First::nothing;
+    ProcessKey owner;        // who connected
+    bool prompted = false;   // it was sent a prompt first
+    bool commanded = false;  // its owner has run a program before anything was sent
+    bool told = false;
   };
   struct Found {
     ProcessKey process;
@@ -76,7 +82,11 @@ class Relays {
 
   void on_program(const Event& event, const Process& process);
   void on_holds(const pk_holds& holds);
-  void on_payload(const Event& event, const pk_payload& payload);
+  void on_connect(const pk_connect& connect, ProcessKey owner);
+  void on_payload(const Event& event, const pk_payload& payload, const ProcessTable& processes);
+  // `process` was started: maybe by somebody who does what a connection says.
+  void on_child(const Process& process, const ProcessTable& processes, uint64_t time_ns);
+  void tell_commands(Connection& connection, const ProcessTable& processes, uint64_t time_ns);
   void forget(ProcessKey key);
   void remove_ends(ProcessKey key, Holdings& holdings, bool inherited);
   void add_end(ProcessKey key, Holdings& holdings, const End& end);
@@ -94,7 +104,8 @@ class Relays {
   std::deque<ProcessKey> holdings_order_;
   absl::flat_hash_map<uint64_t, Connection> connections_;
   std::deque<uint64_t> connections_order_;
-  std::vector<ProcessKey> programs_;  // not found yet, the oldest first
+  absl::flat_hash_map<ProcessKey, uint64_t, KeyHash> newest_;  // connection of each process
+  std::vector<ProcessKey> programs_;                           // not found yet, the oldest first
   std::vector<pk_relayed> found_;
 };
 

@@ -9,7 +9,7 @@ namespace picket {
 namespace {
 
 constexpr uint8_t kHandshake = 22, kClientHello = 1;
-constexpr uint16_t kServerName = 0;
+constexpr uint16_t kServerName = 0, kProtocols = 16;
 constexpr size_t kRandomBytes = 32;
 
 bool is_name_byte(char c) {
@@ -27,18 +27,24 @@ std::optional<std::string_view> first_name(std::string_view extension) {
   return name;
 }
 
-}  // namespace
-
-std::optional<std::string_view> server_name_of(std::string_view bytes) {
-  WireReader reader(bytes);
-  if (reader.u8() != kHandshake || reader.u8() != 3) return std::nullopt;
+// At the first extension; false: no client's hello.
+bool skip_to_extensions(WireReader& reader) {
+  if (reader.u8() != kHandshake || reader.u8() != 3) return false;
   reader.skip(3);  // minor version, length of the record
-  if (reader.u8() != kClientHello) return std::nullopt;
+  if (reader.u8() != kClientHello) return false;
   reader.skip(3 + 2 + kRandomBytes);  // length, version, random
   reader.skip(reader.u8());           // session
   reader.skip(reader.u16());          // ciphers
   reader.skip(reader.u8());           // compression
   reader.skip(2);                     // length of the extensions
+  return reader.ok();
+}
+
+}  // namespace
+
+std::optional<std::string_view> server_name_of(std::string_view bytes) {
+  WireReader reader(bytes);
+  if (!skip_to_extensions(reader)) return std::nullopt;
   while (reader.ok() && reader.left() > 0) {
     const uint16_t type = reader.u16();
     const uint16_t size = reader.u16();
@@ -46,6 +52,21 @@ std::optional<std::string_view> server_name_of(std::string_view bytes) {
     if (reader.ok() && type == kServerName) return first_name(extension);
   }
   return std::nullopt;
+}
+
+bool is_nameless_hello(std::string_view bytes) {
+  WireReader reader(bytes);
+  if (!skip_to_extensions(reader)) return false;
+  while (reader.left() > 0) {
+    const uint16_t type = reader.u16();
+    const std::string_view extension = reader.take(reader.u16());
+    if (!reader.ok()) return true;  // cut: names come early
+    if (type == kProtocols) return false;
+    if (type == kServerName &&
+        first_name(extension).value_or("").find('.') != std::string_view::npos)
+      return false;
+  }
+  return true;
 }
 
 }  // namespace picket

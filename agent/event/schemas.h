@@ -331,11 +331,12 @@ inline constexpr auto kDns =
            }));
 
 // pk_payload
-inline constexpr auto kPayload =
-    concat(kHeader, ends<&pk_payload::ends>(),
-           std::to_array<FieldRow>({
-               field<&pk_payload::data>("data", "The first bytes that were sent"),
-           }));
+inline constexpr auto kPayload = concat(
+    kHeader, ends<&pk_payload::ends>(),
+    std::to_array<FieldRow>({
+        field<&pk_payload::data>("data", "The first bytes that were sent"),
+        field<&pk_payload::received>("received", "Bytes that the other side had sent before"),
+    }));
 
 // pk_holds
 inline constexpr auto kHolds =
@@ -354,6 +355,8 @@ inline constexpr auto kRelayed = concat(
         truth<&pk_relayed::payload>("raw_payload",
                                     "What the connection sent first is of no known protocol"),
         truth<&pk_relayed::same>("same", "One process has the connection for both directions"),
+        truth<&pk_relayed::commands>("commands",
+                                     "The connection is its own, and it runs what that asks for"),
     }));
 
 // pk_started

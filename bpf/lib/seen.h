@@ -117,7 +117,7 @@ PK_INLINE __u32 pk_object_interest(struct task_struct *task, struct inode *inode
       break;
   }
   __u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-  if (type == S_IFBLK) return PK_OF_DEVICE;
+  if (type == S_IFBLK || type == S_IFIFO) return PK_OF_DEVICE;
   if (type != S_IFCHR) return 0;
   __u32 rdev = BPF_CORE_READ(inode, i_rdev);
   __u32 minor = rdev & 0xfffff;

@@ -228,7 +228,7 @@ struct pk_system { /* header.call says which */
 #define PK_OF_PERSISTENCE 0x2u /* opened for writing where programs are started from */
 #define PK_OF_PROCESS 0x4u     /* below /proc/PID of another process */
 #define PK_OF_KERNEL 0x8u      /* a switch of the kernel: /proc/sys, sysfs, cgroup, debugfs, ... */
-#define PK_OF_DEVICE 0x10u     /* a block device, or a character device that is no everyday one */
+#define PK_OF_DEVICE 0x10u     /* a block device, a FIFO, or a character device that is no everyday one */
 #define PK_OF_OTHER_ROOT \
   0x20u /* an overlay that is not the process's own root, or reached through another's mounts */
 #define PK_OF_REFUSED 0x40u /* the open failed, or its descriptor was empty already */
@@ -344,7 +344,7 @@ struct pk_payload { /* header: the process that connected */
   struct pk_header header;
   struct pk_ends ends;
   pk_str data;
-  __u32 zero;
+  __u32 received; /* bytes that the other side had sent before, at most so many */
 };
 
 struct pk_oom { /* header: the process that is killed */
@@ -400,9 +400,10 @@ struct pk_relayed { /* header: the program; no hook tells this */
   __u32 relay_pid;
   __u32 steps; /* processes between the connection and the program's input; 1: that process alone */
   __u8 loop;   /* 1: standard input and output of the two are each other's */
-  __u8 payload; /* 1: what the connection sent first is of no protocol that is known */
-  __u8 same;    /* 1: one process has the connection, for both directions */
-  __u8 zero[5];
+  __u8 payload;  /* 1: what the connection sent first is of no protocol that is known */
+  __u8 same;     /* 1: one process has the connection, for both directions */
+  __u8 commands; /* 1: it is the program's own, which runs what the other side asks for */
+  __u8 zero[4];
 };
 
 struct pk_started { /* header: the program; no hook tells this */

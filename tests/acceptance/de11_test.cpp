@@ -1,5 +1,6 @@
 // DE11: one workspace that connects to another one, by its address or by a unix socket that both
-// see, is an alert that names both owners; to itself it is none.
+// see, or opens a FIFO that the other one has opened, is an alert that names both owners; to itself
+// it is none.
 #include <filesystem>
 
 #include "tests/acceptance/egress_test.h"
@@ -32,10 +33,19 @@ TEST_F(EgressTest, AConnectionToAnotherWorkspaceNamesBothOwners) {
   run(*server, {"contact", "tcp", "10.99.11.1", "80", "to itself"});
   EXPECT_TRUE(found(*server, "workspace_peer").empty());
 
+  const auto writes = [&](const std::string& path) {
+    return std::vector<std::string>{"sh", "-c", "exec 8<>" + path};
+  };
+  run(*server, {"mkfifo", shared + "/fifo", "/tmp/own"});
+  run(*server, writes(shared + "/fifo"));
+  run(*server, writes("/tmp/own"));
+  EXPECT_TRUE(found(*server, "workspace_peer").empty());
+
   run(*client, {"contact", "tcp", "10.99.11.1", "80", "hello"});
   run(*client, {"contact", "unix", shared + "/service"});
+  run(*client, writes(shared + "/fifo"));
   const auto alerts = found(*client, "workspace_peer");
-  ASSERT_EQ(alerts.size(), 2u) << Alert(alerts).dump(1);
+  ASSERT_EQ(alerts.size(), 3u) << Alert(alerts).dump(1);
   for (const Alert& alert : alerts) {
     expect_identity(alert, *client);
     EXPECT_THAT(

@@ -1,5 +1,6 @@
-// DE14: what another process keeps in its environment or its memory is read: one alert, by whatever
-// program and path; looking at processes as tools do is none.
+// DE14: what another process keeps in its environment or its memory is read, by its files or by
+// calls, or it is traced: one alert, by whatever program and path; looking at processes as tools
+// do, and tracing what one started, is none.
 #include "tests/acceptance/escape_test.h"
 
 namespace picket::test {
@@ -43,6 +44,33 @@ TEST_F(DE14, EnvironmentAndMemoryOfAnotherProcess) {
        {"memory", kMemory, {"escape", "read", memory}},
        {"memory to write", kMemory, {"escape", "openat2", memory}},
        {"memory by an io_uring", kMemory, {"escape", "ring", memory}}});
+}
+
+TEST_F(DE14, CallsThatTraceReadWriteAndTake) {
+  const std::string pid = victim_.substr(6, victim_.size() - 7);
+  const char* kTrace = "secrets.process_trace";
+  expect_one_alert_each(
+      *container_, {{"traced", kTrace, {"trace", "seize", pid}},
+                    {"attached", kTrace, {"trace", "attach", pid}},
+                    {"read", kTrace, {"trace", "read", pid}},
+                    {"written", kTrace, {"trace", "write", pid}},
+                    {"a descriptor taken", kTrace, {"trace", "take", pid}},
+                    {"by a program with a debugger's name",
+                     kTrace,
+                     {"sh", "-c", "cp /opt/picket-test/trace /tmp/gdb && /tmp/gdb read " + pid}}});
+}
+
+TEST_F(DE14, TracingWhatOneStartedIsSilent) {
+  for (const char* how : {"seize", "attach", "read", "write", "take"}) {
+    const auto ended = container_->run({"trace", how, "child"});
+    ASSERT_TRUE(ended.ok()) << ended.status();
+    ASSERT_EQ(ended->exit_code, 0) << how << ended->out;
+  }
+  const auto sanitizer = container_->run({"trace", "attach", "parent"});
+  ASSERT_TRUE(sanitizer.ok()) << sanitizer.status();
+  ASSERT_EQ(sanitizer->exit_code, 0) << sanitizer->out;
+  const auto alerts = accusations(alerts_so_far(*container_));
+  EXPECT_TRUE(alerts.empty()) << Alert(alerts).dump(1);
 }
 
 TEST_F(DE14, LookingAtProcessesIsSilent) {

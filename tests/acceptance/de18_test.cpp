@@ -1,5 +1,6 @@
 // DE18: a program from memory, one without a name, and one that is handed to the loader are one
-// alert each; the same programs started by their names, and ldd's questions, are none.
+// alert each, with the hash of what runs while it runs; the same programs started by their names,
+// and ldd's questions, are none.
 #include "tests/acceptance/escape_test.h"
 
 namespace picket::test {
@@ -25,6 +26,40 @@ TEST_F(DE18, ProgramsThatAreNotWhatRuns) {
         {"sh", "-c",
          "ln -s /lib64 /tmp/l && /proc/self/root/tmp/l/ld-linux-x86-64.so.2 "
          "--argv0 git /usr/bin/true"}}});
+}
+
+TEST_F(DE18, TheContentOfWhatRunsIsHashed) {
+  deploy();
+  auto container = make_container({.binds = {"/lib/x86_64-linux-gnu", "/lib64", "/usr/bin/sleep"}});
+  ASSERT_TRUE(container);
+  const auto sum = [&](const std::string& path) {
+    const auto said = container->run({"sha256sum", path});
+    return said.ok() ? said->out.substr(0, 64) : "";
+  };
+  const std::string busybox = sum("/bin/busybox"), sleep = sum("/usr/bin/sleep");
+  ASSERT_EQ(busybox.size(), 64u);
+  const struct {
+    const char* rule;
+    std::vector<std::string> command;
+    std::string sha256;
+  } kinds[] = {
+      {"memfd_exec", {"escape", "memfd", "/bin/busybox", "sleep", "1000"}, busybox},
+      {"deleted_exec",
+       {"sh", "-c", "cp /bin/busybox /tmp/busybox && escape deleted /tmp/busybox sleep 1000"},
+       busybox},
+      {"loader_exec", {kLoader, "/usr/bin/sleep", "1000"}, sleep}};
+  for (const auto& kind : kinds) {
+    const auto job = container->launch(kind.command);
+    ASSERT_TRUE(job.ok()) << job.status();
+    const auto alert = deployment().alerts().wait_for(
+        std::string(kind.rule) + " with a hash", [&](const Alert& one) {
+          return of(*container, one) && one["rule"] == kind.rule &&
+                 one["fields"].contains("proc.exe_sha256");
+        });
+    ASSERT_TRUE(alert.ok()) << alert.status();
+    EXPECT_EQ((*alert)["fields"]["proc.exe_sha256"], kind.sha256) << kind.rule;
+    EXPECT_EQ((*alert)["count"], 1u) << *alert;
+  }
 }
 
 TEST_F(DE18, TheSameProgramsByTheirNamesAreSilent) {

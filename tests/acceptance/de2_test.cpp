@@ -71,6 +71,58 @@ TEST_F(DE2, TheWayToAKernelsFileDoesNotMatter) {
         {"escape", "fsmount", "ext4", "/dev/picket-none"}}});
 }
 
+// Of the kernel's files below /proc/sys (FILE); NUMBER is another one each time.
+constexpr std::pair<const char*, const char*> kSwitches[] = {
+    {"kernel/core_pattern", "escape.core_pattern"},
+    {"kernel/modprobe", "escape.kernel_helper"},
+    {"kernel/poweroff_cmd", "escape.kernel_helper"},
+    {"kernel/usermodehelper/bset", "escape.kernel_helper"},
+    {"kernel/panic", "escape.sysrq"},
+    {"kernel/randomize_va_space", "escape.kernel_protection"},
+};
+constexpr const char* kWays[] = {
+    "escape open /proc/sys/FILE",
+    "escape open /proc/self/root/proc/sys/FILE",
+    "cd /proc/sys/vm && escape open ../FILE",
+    "ln -s /proc/sys/FILE /tmp/lNUMBER; escape open /tmp/lNUMBER",
+    "touch /tmp/bNUMBER && mount --bind /proc/sys/FILE /tmp/bNUMBER && escape open /tmp/bNUMBER",
+    "mkdir /tmp/dNUMBER && mount --bind /proc/sys /tmp/dNUMBER && escape open /tmp/dNUMBER/FILE",
+    "mkdir /tmp/pNUMBER && mount -t proc x /tmp/pNUMBER && escape open /tmp/pNUMBER/sys/FILE",
+    "unshare -m sh -c 'mkdir /tmp/nNUMBER && mount --bind /proc/sys /tmp/nNUMBER && escape open "
+    "/tmp/nNUMBER/FILE'",
+    "mkdir -p /tmp/cNUMBER/p /tmp/cNUMBER/bin && mount -t proc x /tmp/cNUMBER/p && cp "
+    "/opt/picket-test/escape "
+    "/tmp/cNUMBER/bin/ && chroot /tmp/cNUMBER /bin/escape open /p/sys/FILE",
+    "escape openat2 /proc/sys/FILE",
+    "escape ring /proc/sys/FILE",
+    ": >>/proc/sys/FILE",
+    "awk 'BEGIN { printf \"\" >>\"/proc/sys/FILE\" }'",
+    "cp /opt/picket-test/escape /tmp/rNUMBER && /tmp/rNUMBER open /proc/sys/FILE",
+    "exec 7</proc/sys; escape open /proc/self/fd/7/FILE",
+};
+
+void replace_all(std::string& text, std::string_view what, const std::string& by) {
+  for (size_t at; (at = text.find(what)) != std::string::npos;) text.replace(at, what.size(), by);
+}
+
+TEST_F(DE2, EveryWayToEverySwitch) {
+  deploy();
+  auto container = make_container({.privileged = true});
+  ASSERT_TRUE(container);
+  std::vector<Attempt> attempts;
+  for (const auto& [file, rule] : kSwitches) {
+    if (!has_program(fmt::format("/proc/sys/{}", file).c_str())) continue;  // of this kernel
+    for (const char* way : kWays) {
+      std::string script = way;
+      replace_all(script, "FILE", file);
+      replace_all(script, "NUMBER", std::to_string(attempts.size()));
+      attempts.push_back({way, rule, {"sh", "-c", script}});
+    }
+  }
+  ASSERT_GE(attempts.size(), 3 * std::size(kWays));
+  expect_one_alert_each(*container, attempts);
+}
+
 TEST_F(DE2, TheWayToTheNodeDoesNotMatter) {
   deploy();
   ASSERT_NO_FATAL_FAILURE(start_node_process());

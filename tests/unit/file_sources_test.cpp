@@ -67,6 +67,28 @@ TEST_F(FileSourcesTest, UnpackingFromAPipeIsFetchingIfItsFeederFetches) {
   EXPECT_EQ(payload.source->from->exe, "/usr/bin/curl");
 }
 
+TEST_F(FileSourcesTest, AScriptFromAPipeHasAFeederWhoeverStartsFirst) {
+  const Process& reader = run(b_, "/usr/bin/dash", 1, 55);
+  EXPECT_EQ(reader.feeder, nullptr) << "it is not there yet, and an argument is a script";
+  RecordBuilder shell = test::record(PK_EXEC, at(b_));
+  test::set_parent(shell, shell_);
+  test::set(shell, "exe", "/usr/bin/dash");
+  test::set(shell, "fd0.kind", "pipe");
+  test::set(shell, "fd0.inode", "55");
+  EXPECT_TRUE(shell.set_list("argv", {"sh"}).ok());
+  apply(shell.bytes());
+  run(a_, "/usr/bin/curl", 1, 0, 55);
+  apply(test::connect(at(a_)));
+  RecordBuilder child = test::record(PK_EXEC, at(c_));
+  test::set_parent(child, b_);
+  test::set(child, "exe", "/usr/bin/id");
+  EXPECT_TRUE(child.set_list("argv", {"id"}).ok());
+  const Process& started = apply(child.bytes());
+  ASSERT_NE(started.feeder, nullptr);
+  EXPECT_EQ(started.feeder->exe, "/usr/bin/curl");
+  EXPECT_EQ(started.feeder->origin, FileOrigin::fetched);
+}
+
 TEST_F(FileSourcesTest, AnotherPipesReaderIsNotFed) {
   run(a_, "/usr/bin/curl", 1, 0, 55);
   run(b_, "/usr/bin/tar", 1, 56);

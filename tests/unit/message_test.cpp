@@ -95,6 +95,9 @@ TEST(TlsHello, NameAndEveryCut) {
     EXPECT_FALSE(server_name_of(std::string(hello, 0, size))) << size;
   EXPECT_EQ(server_name_of(hello + "more"), "dns.example.org");
   EXPECT_FALSE(server_name_of("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"));
+  EXPECT_FALSE(is_nameless_hello(hello));
+  EXPECT_TRUE(is_nameless_hello(tls_hello("localhost")));
+  EXPECT_FALSE(is_nameless_hello("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   EXPECT_FALSE(server_name_of(tls_hello("evil\r\nname")));
 }
 

@@ -68,5 +68,20 @@ TEST_F(NamespacesTest, ARuntimeOnItsWayInTeachesAndBetraysNothing) {
   EXPECT_TRUE(call(stage, "setns", "100"));
 }
 
+TEST_F(NamespacesTest, TheFirstProcessOpensWhatItsRuntimeGaveIt) {
+  Process first = init;
+  first.entering = true;
+  EXPECT_FALSE(open(first, "900"));
+  first.entering = false;
+  EXPECT_TRUE(open(first, "900")) << "it runs its program now";
+}
+
+TEST_F(NamespacesTest, ARuntimesNameHelpsNobodyWhoWasStartedInside) {
+  init.exec_time_ns = 1;
+  child.comm = "runc:[2:INIT]";
+  child.vpid = 1;  // in a namespace of its own
+  EXPECT_TRUE(open(child, "900"));
+}
+
 }  // namespace
 }  // namespace picket

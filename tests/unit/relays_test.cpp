@@ -41,9 +41,22 @@ class RelaysTest : public testing::Test {
     return tell(exec.bytes());
   }
 
+  // What process 20, which has the connection, starts, and whose output it keeps.
+  size_t child() {
+    RecordBuilder exec(PK_EXEC);
+    head(exec.header(), 30);
+    EXPECT_TRUE(exec.set_text("parent_pid", "20").ok());
+    EXPECT_TRUE(exec.set_text("parent_start_ns", "20000").ok());
+    EXPECT_TRUE(exec.set_list("argv", {"sh", "-c", "id"}).ok());
+    EXPECT_TRUE(exec.set_text("fd1.kind", "pipe").ok());
+    EXPECT_TRUE(exec.set_text("fd1.inode", "503").ok());
+    return tell(exec.bytes());
+  }
+
   size_t connect() {
     RecordBuilder connect(PK_CONNECT);
     head(connect.header(), 20);
+    EXPECT_TRUE(connect.set_text("proto", "tcp").ok());
     EXPECT_TRUE(connect.set_text("socket", "99").ok());
     EXPECT_TRUE(connect.set_text("remote_addr", "203.0.113.9").ok());
     return tell(connect.bytes());
@@ -73,11 +86,12 @@ class RelaysTest : public testing::Test {
     return tell(bytes);
   }
 
-  size_t payload(std::string_view data) {
+  size_t payload(std::string_view data, std::string_view received = "0") {
     RecordBuilder payload(PK_PAYLOAD);
     head(payload.header(), 20);
     EXPECT_TRUE(payload.set_text("socket", "99").ok());
     EXPECT_TRUE(payload.set("data", data).ok());
+    EXPECT_TRUE(payload.set_text("received", received).ok());
     return tell(payload.bytes());
   }
 
@@ -119,6 +133,40 @@ TEST_F(RelaysTest, AScriptDoesNotReadItsCommands) {
   shell({"sh", "-c", "id"});
   holds();
   EXPECT_EQ(payload("uid=0\n"), 0u);
+}
+
+TEST_F(RelaysTest, WhoRunsWhatTheOtherSideAsksForIsToldOnce) {
+  connect();
+  EXPECT_EQ(child(), 0u);
+  EXPECT_EQ(payload("uid=0\n", "3"), 1u);
+  EXPECT_EQ(child(), 0u);
+}
+
+TEST_F(RelaysTest, WhoShowsAPromptIsToldWithTheFirstCommand) {
+  connect();
+  EXPECT_EQ(payload("shell> "), 0u);
+  EXPECT_EQ(child(), 1u);
+}
+
+TEST_F(RelaysTest, AClientSpeaksFirstOrInAProtocol) {
+  connect();
+  child();
+  EXPECT_EQ(payload("load 1\n"), 0u) << "nobody had asked";
+  EXPECT_EQ(child(), 0u);
+}
+
+TEST_F(RelaysTest, AProtocolMayBeSpokenToFirst) {
+  connect();
+  child();
+  EXPECT_EQ(payload("EHLO dev\r\n", "40"), 0u);
+}
+
+TEST(FirstBytes, OfPrompts) {
+  EXPECT_TRUE(is_prompt("$ "));
+  EXPECT_TRUE(is_prompt("shell>\n"));
+  EXPECT_FALSE(is_prompt("load 1\n"));
+  EXPECT_FALSE(is_prompt(""));
+  EXPECT_FALSE(is_prompt("GET /x HTTP/1.1\r\nX: $"));
 }
 
 TEST(FirstBytes, OfProtocolsAndOfShells) {

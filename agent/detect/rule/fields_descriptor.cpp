@@ -92,6 +92,13 @@ void read_inherited(const FieldRequest& request, FieldResult& result) {
              same(process.fd[1], parent->fd[1]));
 }
 
+template <size_t Index>
+void read_one_inherited(const FieldRequest& request, FieldResult& result) {
+  const Process& process = request.observation.process;
+  const Process* parent = process.parent;
+  result.add(parent != nullptr && same(process.fd[Index], parent->fd[Index]));
+}
+
 // The names and texts of one descriptor's fields.
 struct Names {
   std::string_view kind, direction, protocol, local_ip, local_port, remote_ip, remote_port, inode;
@@ -146,6 +153,12 @@ std::span<const Field> descriptor_fields() {
         {"proc.stdio.inherited", FieldType::boolean,
          "Descriptors 0 and 1 are the same files, with the same peer, as those of the parent",
          read_inherited});
+    fields.push_back({"proc.stdin.inherited", FieldType::boolean,
+                      "Descriptor 0 is the same file, with the same peer, as the parent's",
+                      read_one_inherited<0>});
+    fields.push_back({"proc.stdout.inherited", FieldType::boolean,
+                      "Descriptor 1 is the same file, with the same peer, as the parent's",
+                      read_one_inherited<1>});
     return fields;
   }();
   return kFields;

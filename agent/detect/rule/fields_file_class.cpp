@@ -1,5 +1,6 @@
 // fd.class, fs.source.class, fs.target.class: of which class a file is (`- file_class: NAME`), by
 // every name that the kernel tells of it.
+#include <linux/fs.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -44,14 +45,27 @@ bool is_symlink(const pk_file& file) {
   return file.header.call == PK_CALL_symlink || file.header.call == PK_CALL_symlinkat;
 }
 
+// Each of the two names gets what the other one was.
+bool exchanges(const pk_file& file) {
+  return file.header.call == PK_CALL_renameat2 && (file.flags & RENAME_EXCHANGE) != 0;
+}
+
+const FileClass* class_of(pk_str directory, pk_str path, const Event& event,
+                          const FileClasses& classes, std::string& text) {
+  text.clear();
+  append_absolute(event.text(directory), event.text(path), text);
+  return classes.of_file(text);
+}
+
 // What rename and link take.
 const FileClass* of_source(const FieldRequest& request, const FileClasses& classes,
                            std::string& text) {
   const Event& event = request.observation.event;
   const auto* file = event.as<pk_file>();
   if (file == nullptr || file->path2.length == 0 || is_symlink(*file)) return nullptr;
-  append_absolute(event.text(file->directory), event.text(file->path), text);
-  return classes.of_file(text);
+  const FileClass* known = class_of(file->directory, file->path, event, classes, text);
+  if (known != nullptr || !exchanges(*file)) return known;
+  return class_of(file->directory2, file->path2, event, classes, text);
 }
 
 // The name that rename, link and symlink make.
@@ -69,7 +83,11 @@ const FileClass* of_target(const FieldRequest& request, const FileClasses& class
   const Event& event = request.observation.event;
   if (const auto* open = event.as<pk_open>())
     return open->writes != 0 ? of_descriptor(request, classes, text) : nullptr;
-  return append_made(event, text) ? classes.of_file(text) : nullptr;
+  if (!append_made(event, text)) return nullptr;
+  const FileClass* known = classes.of_file(text);
+  const auto* file = event.as<pk_file>();
+  if (known != nullptr || !exchanges(*file)) return known;
+  return class_of(file->directory, file->path, event, classes, text);
 }
 
 void read_target_name(const FieldRequest& request, FieldResult& result) {

@@ -16,6 +16,14 @@ const FileSource* beginning(const FieldRequest& request) {
   return source != nullptr && source->from != nullptr ? source->from.get() : source;
 }
 
+void add_joined(std::string_view arguments, FieldResult& result) {
+  while (!arguments.empty()) {
+    if (!result.text.empty()) result.text += ' ';
+    result.text += NulList::take(arguments);
+  }
+  result.add_present(result.text);
+}
+
 void read_origin(const FieldRequest& request, FieldResult& result) {
   result.add(to_string(origin_of(request.observation.process)));
 }
@@ -34,14 +42,22 @@ void read_exe(const FieldRequest& request, FieldResult& result) {
 }
 
 void read_cmdline(const FieldRequest& request, FieldResult& result) {
-  const FileSource* source = beginning(request);
-  if (source == nullptr) return;
-  std::string_view rest = source->argv;
-  while (!rest.empty()) {
-    if (!result.text.empty()) result.text += ' ';
-    result.text += NulList::take(rest);
-  }
-  result.add_present(result.text);
+  if (const FileSource* source = beginning(request)) add_joined(source->argv, result);
+}
+
+void read_feeder(const FieldRequest& request, FieldResult& result) {
+  if (const FileSource* feeder = request.observation.process.feeder.get())
+    result.add_present(feeder->exe);
+}
+
+void read_feeder_cmdline(const FieldRequest& request, FieldResult& result) {
+  const FileSource* feeder = request.observation.process.feeder.get();
+  if (feeder != nullptr) add_joined(feeder->argv, result);
+}
+
+void read_feeder_connected(const FieldRequest& request, FieldResult& result) {
+  if (const FileSource* feeder = request.observation.process.feeder.get())
+    result.add(feeder->origin == FileOrigin::fetched);
 }
 
 void read_runs_script(const FieldRequest& request, FieldResult& result) {
@@ -78,6 +94,14 @@ std::span<const Field> source_fields() {
       {"proc.tool", text,
        "Which tool its program itself is, whoever drives it: build package_manager ide ...",
        read_tool, Values::one, Argument::none, kAllEvents, tool_word},
+      {"proc.feeder.exepath", text,
+       "Executable that writes the script which a shell or interpreter, or the parent if that is "
+       "one, reads from a pipe",
+       read_feeder},
+      {"proc.feeder.cmdline", text, "The same one's arguments, joined by blanks",
+       read_feeder_cmdline},
+      {"proc.feeder.connected", boolean, "The same one has opened a connection",
+       read_feeder_connected},
       {"proc.source.agent", text, "Kind of the AI agent that wrote it", read_agent},
   });
   return kFields;
