@@ -28,7 +28,7 @@ class Client {
   absl::StatusOr<v1::ListWorkspacesResponse> workspaces(const std::string& workspace);
   absl::StatusOr<v1::ListAgentSessionsResponse> agent_sessions(
       const v1::ListAgentSessionsRequest& request);
-  absl::StatusOr<v1::ListNodesResponse> nodes();
+  absl::StatusOr<v1::ListNodesResponse> nodes(uint32_t gaps = 0);
   absl::StatusOr<v1::GetStatusResponse> status();
   absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);
   // `bundle`: a serialized v1::RuleBundle.

@@ -60,9 +60,13 @@ void print_status(const v1::GetStatusResponse& status) {
 
 void add_nodes(CLI::App& app, Session& session) {
   CLI::App* nodes = app.add_subcommand("nodes", "Nodes and what never arrived from them");
-  nodes->fallthrough()->callback([&session] {
+  const auto gaps = std::make_shared<uint32_t>(100);
+  nodes->add_option("--gaps", *gaps, "So many missing ranges of each, the newest")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  nodes->fallthrough()->callback([gaps, &session] {
     session.run([&](Client& client) {
-      const auto response = client.nodes();
+      const auto response = client.nodes(*gaps);
       if (!response.ok()) return response.status();
       for (const v1::Node& node : response->nodes()) {
         std::cout << (session.json ? json_line(node_object(node)) + '\n' : node_text(node));

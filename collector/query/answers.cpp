@@ -13,16 +13,19 @@ namespace {
 constexpr uint32_t kAuditDefault = 100;
 constexpr uint32_t kAuditMost = 1000;
 constexpr size_t kSessionsListed = 200;
+constexpr uint32_t kGapsListed = 100;
+constexpr uint32_t kGapsMost = 10'000;
 
 std::set<std::string> connected(const QueryContext& context) {
   const std::vector<std::string> nodes = context.nodes.connected();
   return {nodes.begin(), nodes.end()};
 }
 
-absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context) {
+absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context,
+                                                  uint32_t gaps = kGapsListed) {
   auto reader = context.store.reader();
   if (!reader.ok()) return reader.status();
-  auto nodes = (*reader)->nodes();
+  auto nodes = (*reader)->nodes(gaps);
   if (!nodes.ok()) return nodes.status();
   const std::set<std::string> now = connected(context);
   for (v1::Node& node : *nodes) {
@@ -84,8 +87,10 @@ absl::Status answer_agent_sessions(const QueryContext& context,
   return absl::OkStatus();
 }
 
-absl::Status answer_nodes(const QueryContext& context, v1::ListNodesResponse& response) {
-  auto nodes = known_nodes(context);
+absl::Status answer_nodes(const QueryContext& context, const v1::ListNodesRequest& request,
+                          v1::ListNodesResponse& response) {
+  const uint32_t gaps = request.gaps() == 0 ? kGapsListed : std::min(request.gaps(), kGapsMost);
+  auto nodes = known_nodes(context, gaps);
   if (!nodes.ok()) return nodes.status();
   for (v1::Node& node : *nodes) *response.add_nodes() = std::move(node);
   return absl::OkStatus();

@@ -75,9 +75,9 @@ class OperatorService final : public v1::OperatorService::CallbackService {
     return answer(*call,
                   [=, this] { return answer_agent_sessions(context_, *request, *response); });
   }
-  Unary* ListNodes(Call* call, const v1::ListNodesRequest* /*request*/,
+  Unary* ListNodes(Call* call, const v1::ListNodesRequest* request,
                    v1::ListNodesResponse* response) override {
-    return answer(*call, [=, this] { return answer_nodes(context_, *response); });
+    return answer(*call, [=, this] { return answer_nodes(context_, *request, *response); });
   }
   Unary* GetStatus(Call* call, const v1::GetStatusRequest* /*request*/,
                    v1::GetStatusResponse* response) override {

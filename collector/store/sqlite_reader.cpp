@@ -11,9 +11,6 @@
 namespace picket::sqlite {
 namespace {
 
-// The gaps a node's answer lists; `missing` counts all.
-constexpr uint64_t kGapsShown = 100;
-
 template <class Message>
 absl::Status parse(Message& message, const Statement& row, int column, const char* what) {
   const std::string_view bytes = row.bytes(column);
@@ -51,7 +48,7 @@ class Reader final : public StoreReader {
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
                                                                    size_t limit) override;
-  absl::StatusOr<std::vector<v1::Node>> nodes() override;
+  absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
 
@@ -61,7 +58,7 @@ class Reader final : public StoreReader {
                                           uint64_t number) const;
   absl::StatusOr<std::vector<std::string>> texts(std::string_view sql,
                                                  std::initializer_list<std::string> values) const;
-  absl::Status add_gaps(v1::Node& node, const std::string& epoch) const;
+  absl::Status add_gaps(v1::Node& node, const std::string& epoch, size_t most) const;
 
   Database db_;
 };
@@ -236,7 +233,7 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
   return found;
 }
 
-absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
+absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch, size_t most) const {
   auto stream = db_.prepare("SELECT last_sequence FROM streams WHERE node = ? AND epoch = ?");
   if (!stream.ok()) return stream.status();
   auto row = stream->bind(node.node()).bind(epoch).step();
@@ -251,7 +248,7 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
       "SELECT epoch, first, last FROM gaps WHERE node = ? ORDER BY found_ns DESC, first DESC "
       "LIMIT ?");
   if (!gaps.ok()) return gaps.status();
-  gaps->bind(node.node()).bind(kGapsShown);
+  gaps->bind(node.node()).bind(uint64_t{most});
   while (true) {
     row = gaps->step();
     if (!row.ok()) return row.status();
@@ -263,7 +260,7 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
   }
 }
 
-absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
+absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
   auto select = db_.prepare(
       "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight, rules FROM nodes "
       "ORDER BY node");
@@ -283,7 +280,7 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
       status = parse(*node.mutable_sight(), *select, 6, "sight");
     if (status.ok() && !select->bytes(7).empty())
       status = parse(*node.mutable_rules(), *select, 7, "state of rules");
-    if (status.ok()) status = add_gaps(node, select->text(3));
+    if (status.ok()) status = add_gaps(node, select->text(3), gaps);
     if (!status.ok()) return status;
   }
 }

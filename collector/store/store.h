@@ -105,7 +105,8 @@ struct StoreReader {
   // InvalidArgument: the prefix is of more than one.
   virtual absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(
       const std::string& session, size_t limit) = 0;
-  virtual absl::StatusOr<std::vector<v1::Node>> nodes() = 0;
+  // With at most so many gaps each, the newest.
+  virtual absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps = 100) = 0;
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
