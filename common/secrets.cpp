@@ -93,9 +93,8 @@ bool is_honest(std::string_view value) {
     return true;
   if (std::ranges::any_of(kWords, [&](const char* word) { return value == word; })) return true;
   constexpr size_t kSmall = 3;
-  return value.size() <= kSmall && std::ranges::all_of(value, [](char digit) {
-    return digit >= '0' && digit <= '9';
-  });
+  return value.size() <= kSmall &&
+         std::ranges::all_of(value, [](char digit) { return digit >= '0' && digit <= '9'; });
 }
 
 struct Span {
