@@ -176,9 +176,7 @@ absl::StatusOr<v1::GetRulesResponse> Client::rules() {
   return impl_->call(&v1::OperatorService::Stub::GetRules, v1::GetRulesRequest{});
 }
 
-absl::StatusOr<v1::ListAuditResponse> Client::audit(uint32_t limit) {
-  v1::ListAuditRequest request;
-  request.set_limit(limit);
+absl::StatusOr<v1::ListAuditResponse> Client::audit(const v1::ListAuditRequest& request) {
   return impl_->call(&v1::OperatorService::Stub::ListAudit, request);
 }
 

@@ -35,7 +35,7 @@ class Client {
   absl::StatusOr<v1::PushRulesResponse> push_rules(const std::string& bundle,
                                                    const std::string& reason);
   absl::StatusOr<v1::GetRulesResponse> rules();
-  absl::StatusOr<v1::ListAuditResponse> audit(uint32_t limit);
+  absl::StatusOr<v1::ListAuditResponse> audit(const v1::ListAuditRequest& request);
 
  private:
   struct Impl;

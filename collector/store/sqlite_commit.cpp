@@ -47,8 +47,8 @@ absl::Status Commit::prepare() {
        "SELECT row, count, stored_ns, last_ns FROM alerts WHERE id = ? AND node = ?"},
       {&Statements::add_alert,
        "INSERT INTO alerts (id, node, time_ns, rule, priority, workspace_id, "
-       "workspace_name, count, last_ns, stored_ns, alert, incident) VALUES (?, ?, ?, ?, ?, "
-       "?, ?, ?, ?, ?, ?, ?)"},
+       "workspace_name, count, last_ns, stored_ns, alert, incident, namespace) VALUES (?, ?, ?, "
+       "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {&Statements::repeat_alert,
        "UPDATE alerts SET count = ?, last_ns = ?, alert = ? WHERE row = ?"},
       {&Statements::set_workspace,
@@ -259,6 +259,7 @@ absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint6
                             .bind(now_ns)
                             .bind_bytes(alert.SerializeAsString())
                             .bind(alert.incident().id())
+                            .bind(alert.workspace().pod().namespace_())
                             .run();
   if (status.ok()) outcome.new_alerts.push_back({db_.last_row(), std::move(alert)});
   return status;
