@@ -241,11 +241,14 @@ class OperatorService final : public v1::OperatorService::CallbackService {
       return reactor;
     }
     const auto done = [=, this] {
-      absl::Status status = asked.evidence ? audit(caller, asked, "allowed") : absl::OkStatus();
-      if (status.ok()) status = work(caller);
+      absl::Status status = work(caller);
       if (absl::IsPermissionDenied(status)) {
         context_.refusals.add("scope_denied");
         (void)audit(caller, asked, "refused: " + std::string(status.message()));
+      } else if (asked.evidence) {
+        // Nothing leaves before the entry is there.
+        absl::Status entered = audit(caller, asked, status.ok() ? "allowed" : "not answered");
+        if (!entered.ok()) status = std::move(entered);
       }
       reactor->Finish(grpc_status(status));
     };

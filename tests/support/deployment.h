@@ -25,6 +25,7 @@ struct DeploymentOptions {
   std::string cgroup_root = {};
   std::string workspaces = {};      // further settings of that section: "key: value, key: value"
   std::string agent_settings = {};  // further lines of the agent's configuration
+  std::string collector_settings = {};  // and of the collector's
   // The agent's mount namespace has no tracefs, as a container's without that mount: the kernel
   // then refuses every hook on the tracepoint of a single system call.
   bool without_tracefs = false;
