@@ -66,7 +66,8 @@ int main(int argc, char** argv) {
   bool validate = false, verify = false;
   app.add_option("--config", file, "Configuration file")->capture_default_str();
   app.add_flag("--validate", validate, "Check the configuration and its certificates, and end");
-  app.add_flag("--verify-audit", verify, "Check the audit log's hash chain and signatures, and end");
+  app.add_flag("--verify-audit", verify,
+               "Check the audit log's hash chain and signatures, and end");
   app.set_version_flag("--version", picket::kCollectorVersion);
   try {
     app.parse(argc, argv);
