@@ -188,7 +188,8 @@ absl::Status Agent::Impl::open_uplink() {
       clock, spool_file, [this](Mail mail) { return pipeline->post(std::move(mail)); },
       [this](v1::Envelope envelope, Priority priority) {
         set_wall_ns(*envelope.mutable_recorded(), clock.wall_ns());
-        uplink->publish(std::move(envelope), static_cast<uint8_t>(priority));
+        const uint8_t urgency = spool_urgency(envelope, priority);
+        uplink->publish(std::move(envelope), urgency);
       });
   Uplink::Callbacks callbacks;
   callbacks.on_command = [this](const v1::Command& command) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/secrets.h"
 #include "common/utf8.h"
 
 namespace picket {
@@ -101,6 +102,7 @@ void Uplink::say_goodbye() {
     settle(rest.checkpoint);
     if (empty || !unspooled_.empty()) break;
   }
+  tell_outbox_loss(Clock::now());
   if (const size_t left = unspooled_.size() + outbox_.depth(); left > 0) {
     metrics_->outbox_lost.add(left);
     SPDLOG_ERROR("{} envelopes are lost: the spool did not take them", left);
@@ -130,6 +132,7 @@ void Uplink::spool(std::vector<Outgoing> items) {
   for (Outgoing& item : items) {
     // One bad byte in a command line would make the collector refuse the whole batch, for ever.
     make_utf8(item.envelope);
+    mask_secrets(item.envelope);  // here nothing is judged any more, and nothing has left
     unspooled_.push_back({0, item.priority, item.envelope.SerializeAsString()});
   }
   if (unspooled_.empty()) return;
@@ -162,13 +165,7 @@ void Uplink::settle(std::optional<uint64_t> checkpoint) {
 void Uplink::tell_losses(Time now) {
   constexpr milliseconds kInterval{1000};
   if (now - losses_told_ < kInterval) return;
-  if (const uint64_t lost = outbox_.lost(); lost > lost_in_outbox_) {
-    const uint64_t count = lost - lost_in_outbox_;
-    lost_in_outbox_ = lost;
-    losses_told_ = now;
-    metrics_->outbox_lost.add(count);
-    if (callbacks_.on_loss) callbacks_.on_loss({count, "outbox", 0, 0});
-  }
+  tell_outbox_loss(now);
   const absl::StatusOr<SpoolLoss> loss = spool_->take_loss();
   if (!loss.ok()) {
     on_spool_error(loss.status());
@@ -182,6 +179,20 @@ void Uplink::tell_losses(Time now) {
     metrics_->commands_refused.add(refused - commands_refused_);
     commands_refused_ = refused;
   }
+}
+
+// What never reached the spool takes sequences there all the same: the collector then names them as
+// missing. Not before the spool can keep that.
+void Uplink::tell_outbox_loss(Time now) {
+  const uint64_t lost = outbox_.lost();
+  if (lost == lost_in_outbox_) return;
+  losses_told_ = now;
+  const absl::StatusOr<SpoolLoss> loss = spool_->skip(lost - lost_in_outbox_);
+  if (!loss.ok()) return on_spool_error(loss.status());
+  lost_in_outbox_ = lost;
+  metrics_->outbox_lost.add(loss->count);
+  if (callbacks_.on_loss)
+    callbacks_.on_loss({loss->count, "outbox", loss->first_sequence, loss->last_sequence});
 }
 
 void Uplink::on_spool_error(const absl::Status& status) {

@@ -107,8 +107,8 @@ absl::Status Deployment::write_configurations() {
       collector_file_,
       fmt::format("listen: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\ndatabase: collector.db\n"
                   "tls: {{ca: pki/ca.crt, cert: pki/collector.crt, key: pki/collector.key}}\n"
-                  "trust_domain: picket\n",
-                  ports_.collector, ports_.collector_http));
+                  "trust_domain: picket\n{}",
+                  ports_.collector, ports_.collector_http, options_.collector_settings));
   if (!written.ok()) return written;
   return write_file(context_file_,
                     fmt::format("collector: 127.0.0.1:{}\nca: pki/ca.crt\ncert: pki/alice.crt\n"
