@@ -1,6 +1,7 @@
 // What the 32-bit interface does otherwise than the native one, on real kernel events: short ids,
 // lengths in two halves, arguments in memory, a program that is started by it.
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 

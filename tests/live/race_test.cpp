@@ -83,10 +83,13 @@ class Sink {
   std::thread taker_;
 };
 
-// Leaves `number` the lowest descriptor that is free. `kept` is below.
-void fill_descriptors(int number, int kept) {
-  for (int fd = 3; fd < number; ++fd)
-    if (fd != kept) dup2(kept, fd);
+// Leaves `number` the lowest descriptor that is free, and `other` below and above it: the one
+// above.
+int fill_descriptors(int number, int other) {
+  const int above = fcntl(other, F_DUPFD, number + 1);
+  for (int fd = 3; fd < number; ++fd) dup2(above, fd);
+  close(number);
+  return above;
 }
 
 // Puts what `other` is in the place of `number` for a moment.
@@ -187,8 +190,7 @@ TEST_F(Race, ASwappedDescriptorFoolsFewOpensAndNoneOfTheLsmTier) {
   const uint64_t right = inode_of(folder_ / "a");
   run([&] {
     const std::string path = (folder_ / "a").string();
-    const int null = open("/dev/null", O_RDONLY);
-    fill_descriptors(kNumber, null);
+    const int null = fill_descriptors(kNumber, open("/dev/null", O_RDONLY));
     return while_changing([&] { swap_descriptor(kNumber, null); },
                           [&] {
                             for (uint32_t i = 0; i < kCalls; ++i) {
@@ -257,8 +259,7 @@ TEST_F(Race, ASwappedDescriptorHidesNoTcpPeer) {
   const Sink sinks[2];
   const Truth changed;  // [0]: how often another socket was in the descriptor after the call
   run([&] {
-    const int other = socket(AF_INET, SOCK_DGRAM, 0);
-    fill_descriptors(kNumber, other);
+    const int other = fill_descriptors(kNumber, socket(AF_INET, SOCK_DGRAM, 0));
     const linger at_once{1, 0};
     return while_changing(
         [&] { swap_descriptor(kNumber, other); },
