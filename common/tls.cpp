@@ -13,7 +13,7 @@
 namespace picket {
 namespace {
 
-constexpr unsigned kRefreshSeconds = 1;
+constexpr unsigned kRefreshSeconds = 10;  // each look reads all three files
 
 std::shared_ptr<grpc::experimental::CertificateProviderInterface> watch(const TlsFiles& files) {
   return std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "agent/app/start_memory.h"
 #include "agent/enrich/cgroup_name.h"
 #include "common/alert_json.h"
 
@@ -14,6 +15,7 @@ namespace {
 constexpr uint64_t kTick = 1'000'000'000;
 // A record takes its time before its place in the ring: two CPUs may swap theirs by less than this.
 constexpr uint64_t kDisorder = 10'000'000;
+constexpr uint64_t kStartTicks = 10;  // later nothing of the start runs any more
 constexpr size_t kMaxFailed = 4096;
 constexpr uint64_t kFailedKept = 120 * kTick;  // longer than repeats are merged
 
@@ -405,6 +407,7 @@ void Pipeline::tick(uint64_t now_ns) {
   absl::erase_if(failed_, [&](const auto& failed) { return failed.second + kFailedKept < now_ns; });
   metrics_->processes.set(enricher_.processes().size());
   metrics_->workspaces.set(enricher_.workspaces().size());
+  if (++ticks_ == kStartTicks) release_start_memory();
   last_tick_ns_ = now_ns;
   next_tick_ns_ = now_ns + kTick;
 }

@@ -143,6 +143,7 @@ class Pipeline final : private EventSink, private ObservationSink, private Findi
   uint64_t told_judged_ns_ = 0;  // what the outlet knows of it
   uint64_t next_tick_ns_ = 0;
   uint64_t last_tick_ns_ = 0;
+  uint64_t ticks_ = 0;
 };
 
 }  // namespace picket

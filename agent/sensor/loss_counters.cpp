@@ -32,7 +32,7 @@ void LossCounters::forget(const pk_loss_key& key) {
 std::vector<Loss> LossCounters::read(uint64_t (*now_ns)()) {
   const uint64_t begun_ns = now_ns();
   // The kernel counts first and then says so; here it is the other way round.
-  if (std::atomic_ref<__u32>(shared_.lost).exchange(0) == 0) {
+  if (std::atomic_ref<uint32_t>(has_lost_).exchange(0) == 0) {
     last_read_ns_ = std::exchange(quiet_ns_, begun_ns);  // what is just being said came before
     return {};
   }

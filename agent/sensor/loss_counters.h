@@ -24,8 +24,8 @@ struct Loss {
 
 class LossCounters {
  public:
-  LossCounters(int losses, int cgroups, pk_reader& shared)
-      : losses_(losses), cgroups_(cgroups), shared_(shared) {}
+  LossCounters(int losses, int cgroups, uint32_t& has_lost)
+      : losses_(losses), cgroups_(cgroups), has_lost_(has_lost) {}
 
   // One counter per type without a workspace, for the time when the table is full.
   absl::Status prepare(uint64_t now_ns);
@@ -36,7 +36,7 @@ class LossCounters {
 
   int losses_;
   int cgroups_;
-  pk_reader& shared_;
+  uint32_t& has_lost_;  // mapped; the kernel writes it too
   uint64_t last_read_ns_ = 0;
   uint64_t quiet_ns_ = 0;  // the last look, also when it found nothing
   std::map<std::pair<uint64_t, uint32_t>, uint64_t>

@@ -347,5 +347,6 @@ int Probes::names() const { return bpf_map__fd(skeleton_->maps.names); }
 pk_cpu_policy& Probes::cpu_policy() { return skeleton_->bss->cpu_policy; }
 pk_unasked& Probes::unasked() { return skeleton_->bss->unasked; }
 pk_reader& Probes::reader() { return skeleton_->bss->reader; }
+uint32_t& Probes::has_lost() { return skeleton_->bss->has_lost; }
 
 }  // namespace picket

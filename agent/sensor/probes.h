@@ -76,6 +76,7 @@ class Probes {
   int losses() const;
   int names() const;
   pk_reader& reader();          // mapped; the kernel reads and writes it too
+  uint32_t& has_lost();         // mapped; 1: `losses` has grown
   pk_unasked& unasked();        // mapped; the kernel reads it
   pk_cpu_policy& cpu_policy();  // mapped; the kernel reads it
 

@@ -26,6 +26,8 @@ struct {
 } losses __weak SEC(".maps");
 
 volatile struct pk_reader reader __weak;
+volatile __u32 has_lost
+    __weak; /* 1: a counter of `losses` has grown since the agent wrote 0 here */
 
 static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
   struct pk_loss_key key = {.workspace = workspace, .type = type};
@@ -41,7 +43,7 @@ static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
     if (!loss) return;
   }
   __sync_fetch_and_add(&loss->count, 1);
-  if (!reader.lost) reader.lost = 1;
+  if (!has_lost) has_lost = 1;
 }
 
 PK_INLINE bool pk_is_urgent(enum pk_type type, __u32 class) {

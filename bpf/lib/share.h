@@ -34,8 +34,8 @@ struct pk_ring_state {
 };
 
 PK_INLINE bool pk_has_room(const struct pk_ring_state *ring, enum pk_rank rank, bool quiet) {
-  if (rank == PK_URGENT) return true;
-  return ring->filled <= ring->size / 16 * (quiet ? 15 : rank == PK_ORDINARY ? 14 : 12);
+  __u64 sixteenths = rank == PK_URGENT ? 16 : quiet ? 15 : rank == PK_ORDINARY ? 14 : 12;
+  return ring->filled <= ring->size / 16 * sixteenths;
 }
 
 PK_INLINE __u64 pk_bound(const struct pk_ring_state *ring, enum pk_rank rank) {
@@ -47,9 +47,13 @@ PK_INLINE __u64 pk_bound(const struct pk_ring_state *ring, enum pk_rank rank) {
 PK_INLINE bool pk_take_share(const struct pk_ring_state *ring, __u64 workspace, __u32 size,
                              enum pk_rank rank) {
   struct pk_cgroup_scope *own = bpf_map_lookup_elem(&cgroups, &workspace);
-  if (!own) return pk_has_room(ring, rank, false);
-  if (own->last <= ring->read) own->held = 0;
-  if (!pk_has_room(ring, rank, own->held <= ring->size / 32)) return false;
+  bool quiet = false;
+  if (own) {
+    if (own->last <= ring->read) own->held = 0;
+    quiet = own->held <= ring->size / 32;
+  }
+  if (!pk_has_room(ring, rank, quiet)) return false;
+  if (!own) return true;
   if (own->held + size > pk_bound(ring, rank)) return false;
   own->held += size;
   own->last = ring->read + ring->filled + size;

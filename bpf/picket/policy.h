@@ -103,15 +103,14 @@ struct pk_lineage_change {
 };
 
 /*
- * Variable `reader`, mapped by the agent: when the one that reads the ring wants to be woken, and
- * whether it has counters to read.
+ * Variable `reader`, mapped by the agent: when the one that reads the ring wants to be woken.
  * Bit c of urgent[t], written from the rules: a record of type t and class c may match a rule whose
  * answer cannot wait. All ones until the rules are known. Everything else waits for company.
  */
 struct pk_reader {
   __u64 urgent[PK_TYPE_END];
   __u32 asleep; /* 1: the ring was empty and the agent waits for whatever comes next */
-  __u32 lost;   /* 1: a counter of map `losses` has grown since the agent wrote 0 here */
+  __u32 zero;
 };
 
 /* What a record tells before any rule is asked: of an exec its traits, of an open whether it is of

@@ -162,7 +162,7 @@ TEST_F(TR3, CertificatesRotateWithoutRestartOrBreak) {
   for (const char* part : {"key", "crt"})
     std::filesystem::rename(deployment().pki_file(std::string("node-b.") + part),
                             deployment().pki_file(std::string("node-a.") + part));
-  // It looks at its files every second, and a new connection shows what it has.
+  // It looks at its files every ten seconds, and a new connection shows what it has.
   int round = 0;
   EXPECT_TRUE(until(
       [&] { return node_after_reconnect(*container, ++round) == "spiffe://picket/node/node-b"; }));

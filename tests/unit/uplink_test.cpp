@@ -232,8 +232,8 @@ TEST_F(UplinkTest, CountsGarbageFromTheCollectorAndTriesAgain) {
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   start();
   publish(1, 20);
-  while (metric("picket_uplink_failures_total") < 3) std::this_thread::yield();
-  EXPECT_GE(garbage.calls, 3);
+  // On a busy machine some streams fail before they are garbage.
+  while (garbage.calls < 3 || metric("picket_uplink_failures_total") < 3) std::this_thread::yield();
   EXPECT_FALSE(uplink_->connected());
   server->Shutdown(std::chrono::system_clock::now());
   server.reset();
