@@ -14,6 +14,7 @@
 
 #include "agent/app/version.h"
 #include "agent/enrich/cgroup_name.h"
+#include "agent/enrich/cgroup_path.h"
 #include "agent/sensor/self_check_program.h"
 
 namespace picket {
@@ -98,7 +99,10 @@ Canary::Canary(const CgroupTree& tree, const Clock& clock, SightChange::Tell tel
 
 Canary::~Canary() { stop(); }
 
-std::string Canary::usual_root() { return fmt::format("/{}{}", kPrefix, getpid()); }
+std::string Canary::usual_root() {
+  const auto mount = find_cgroup2();
+  return scratch_path(CgroupTree(mount.ok() ? *mount : "/sys/fs/cgroup"), kPrefix);
+}
 
 bool Canary::owns(std::string_view cgroup) const {
   return cgroup.size() > root_.path().size() && is_below(cgroup, root_.path());

@@ -27,9 +27,21 @@ std::vector<std::string> directories_in(const std::string& directory) {
   return found;
 }
 
+// In a cgroup namespace of its own /proc does not tell a process where it is. The root has mode
+// 0555, and with `nsdelegate` nobody may move processes out of such a namespace.
+std::string parent_of_scratch(const CgroupTree& tree) {
+  if (access(tree.mount().c_str(), W_OK) == 0) return {};
+  std::string own;
+  tree.walk([&](const CgroupDirectory& found) {
+    if (own.empty() && tree.holds_process(found.path, static_cast<uint32_t>(getpid())))
+      own = found.path;
+  });
+  return own;
+}
+
 // An agent that was killed could not clean up: its successor does.
-void remove_leftovers(const CgroupTree& tree, std::string_view prefix) {
-  for (const std::string& directory : directories_in(tree.mount())) {
+void remove_leftovers(const std::filesystem::path& parent, std::string_view prefix) {
+  for (const std::string& directory : directories_in(parent)) {
     const std::string name = std::filesystem::path(directory).filename();
     if (!name.starts_with(prefix)) continue;
     const std::string pid = name.substr(prefix.size());
@@ -58,9 +70,13 @@ bool remove_cgroup(const std::string& directory) {
   return rmdir(directory.c_str()) == 0;
 }
 
+std::string scratch_path(const CgroupTree& tree, std::string_view prefix) {
+  return fmt::format("{}/{}{}", parent_of_scratch(tree), prefix, getpid());
+}
+
 ScratchCgroup::ScratchCgroup(const CgroupTree& tree, std::string_view prefix)
-    : path_(fmt::format("/{}{}", prefix, getpid())), directory_(tree.directory(path_).string()) {
-  remove_leftovers(tree, prefix);
+    : path_(scratch_path(tree, prefix)), directory_(tree.directory(path_).string()) {
+  remove_leftovers(std::filesystem::path(directory_).parent_path(), prefix);
   if (mkdir(directory_.c_str(), 0755) != 0)
     why_ = strerror(errno);
   else if (absl::StatusOr<uint64_t> id = tree.id(path_); id.ok())

@@ -1,5 +1,6 @@
-// A cgroup of the agent's own, directly below the root of the tree and gone when it ends, with all
-// that was made in it. Used by the thread that made it. Errors: `id` 0 and the reason in words.
+// A cgroup of the agent's own, gone when it ends, with all that was made in it: directly below the
+// root of the tree, or, for who may not write there, as root without CAP_DAC_OVERRIDE, below its
+// own cgroup. Used by the thread that made it. Errors: `id` 0 and the reason in words.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,9 @@
 #include "agent/sensor/cgroup_tree.h"
 
 namespace picket {
+
+// Of this process, from the root of the tree.
+std::string scratch_path(const CgroupTree& tree, std::string_view prefix);
 
 class ScratchCgroup {
  public:

@@ -81,10 +81,14 @@ void WorkspaceScope::exclude_holder_of(uint32_t pid) {
 bool WorkspaceScope::enter(const CgroupDirectory& found) {
   pk_cgroup_scope scope{};
   uint8_t yes = 0;
-  if (pk_cgroup_scope above{}; bpf_map_lookup_elem(maps_.cgroups, &found.parent_id, &above) == 0)
+  if (pk_cgroup_scope above{}; bpf_map_lookup_elem(maps_.cgroups, &found.parent_id, &above) == 0) {
+    // The agent's canaries may lie below its own cgroup, which is left out: their root is no part
+    // of that.
+    if (above.workspace == 0 && bpf_map_lookup_elem(maps_.roots, &found.id, &yes) == 0)
+      return false;
     scope.workspace = above.workspace;
-  else if (bpf_map_lookup_elem(maps_.roots, &found.parent_id, &yes) == 0 ||
-           has_container_name(found.name))
+  } else if (bpf_map_lookup_elem(maps_.roots, &found.parent_id, &yes) == 0 ||
+             has_container_name(found.name))
     scope.workspace = found.id;
   else
     return false;

@@ -10,7 +10,10 @@ namespace {
 
 const std::string kRules =
     rule("test.first_exec", "evt.type in (execve, execveat) and proc.vpid = 1") +
-    rule("test.exec", "evt.type in (execve, execveat)");
+    rule("test.exec", "evt.type in (execve, execveat)") +
+    rule("test.of_agent", "evt.type in (execve, execveat) and lineage.agent = claude-code") +
+    rule("test.kill", "evt.type in (execve, execveat) and proc.args contains end-me",
+         "  respond: kill\n");
 
 PodOptions workspace(int number) {
   return {.name = fmt::format("ws-{}", number),
@@ -106,6 +109,84 @@ TEST_F(Op9, ManifestsPodGuardsThePodsBesideIt) {
       std::chrono::seconds(this->pod().spec["terminationGracePeriodSeconds"].get<int>()));
   ASSERT_TRUE(ended.ok()) << ended.status();
   EXPECT_EQ(*ended, 0);
+}
+
+// Somebody else than root, whose process has an AI agent's variable, and then asks to be killed.
+class Op9Capabilities : public Op9 {
+ protected:
+  struct Sight {
+    bool variable = false, killed = false;
+  };
+
+  // What an agent with these capabilities sees of such a workspace, and does to it.
+  Sight look(int number) {
+    Sight sight;
+    const auto pod = containerd().run_pod(PodOptions{
+        .name = fmt::format("dev-{}", number),
+        .command = {"/bin/sh", "-c",
+                    fmt::format("CLAUDECODE=1 /bin/sleep 3; /bin/sh -c '/bin/sleep 60; true' "
+                                "end-me-{}; exec /bin/sleep 0",
+                                number)},
+        .user = 1000});
+    EXPECT_TRUE(pod.ok()) << pod.status();
+    if (!pod.ok()) return sight;
+    // Its last word: all that was told of it before is here. One that was not killed has failed.
+    const auto end = deployment().alerts().wait_for("the end", [&](const Alert& alert) {
+      if (alert["workspace"]["container_id"] != pod->container_id) return false;
+      return alert["rule"] == "picket.response_failed" ||
+             alert["process"]["cmdline"] == "/bin/sleep 0";
+    });
+    EXPECT_TRUE(end.ok()) << end.status();
+    if (!end.ok()) return sight;
+    sight.killed = (*end)["rule"] != "picket.response_failed";
+    for (const Alert& alert : by_rule(deployment().alerts().seen(), "test.of_agent"))
+      sight.variable |= alert["workspace"]["container_id"] == pod->container_id;
+    EXPECT_TRUE(containerd().remove(*pod).ok());
+    return sight;
+  }
+
+  void remove_agent() {
+    const absl::Status removed = containerd().remove(agent_pod());
+    ASSERT_TRUE(removed.ok()) << removed;
+  }
+};
+
+TEST_F(Op9Capabilities, EachIsNeeded) {
+  set_up_node(kRules);
+  if (HasFatalFailure()) return;
+  Manifest& add = container()["securityContext"]["capabilities"]["add"];
+  const Manifest all = add;
+  const auto without = [&](std::string_view name) {
+    add = Manifest::array();
+    for (const Manifest& one : all)
+      if (one != name) add.push_back(one);
+    ASSERT_EQ(add.size() + 1, all.size()) << name;
+  };
+
+  for (const std::string name : {"BPF", "PERFMON", "NET_ADMIN"}) {
+    ASSERT_NO_FATAL_FAILURE(without(name));
+    const absl::Status started = start_agent_pod();
+    EXPECT_THAT(std::string(started.message()),
+                ::testing::HasSubstr("the sensor needs CAP_" + name));
+    ASSERT_NO_FATAL_FAILURE(remove_agent());
+  }
+
+  int number = 0;
+  const auto look_without = [&](std::string_view name) {
+    add = all;
+    if (!name.empty()) without(name);
+    const absl::Status started = start_agent_pod();
+    EXPECT_TRUE(started.ok()) << name << ": " << started;
+    const Sight sight = look(++number);
+    remove_agent();
+    return sight;
+  };
+  const Sight whole = look_without("");
+  EXPECT_TRUE(whole.variable);
+  EXPECT_TRUE(whole.killed);
+  EXPECT_FALSE(look_without("SYS_PTRACE").variable);
+  EXPECT_FALSE(look_without("DAC_READ_SEARCH").variable);
+  EXPECT_FALSE(look_without("KILL").killed);
 }
 
 }  // namespace

@@ -278,6 +278,15 @@ TEST(CgroupPath, FindsTheMachinesCgroup2) {
   EXPECT_EQ(*path, "/" + child.filename().string());
 }
 
+TEST_F(ResolverTest, FindsTheNodesCgroup2FromANamespaceOfItsOwn) {
+  write("proc/self/mountinfo",
+        "30 25 0:26 /../other /box rw - cgroup2 cgroup rw\n"
+        "31 25 0:26 /../../../.. /sys/fs/cgroup rw - cgroup2 cgroup rw\n");
+  const auto mount = find_cgroup2(at("proc"));
+  ASSERT_TRUE(mount.ok()) << mount.status();
+  EXPECT_EQ(*mount, "/sys/fs/cgroup");
+}
+
 TEST(SmallFile, ReadsAllRefusesTooMuch) {
   EXPECT_TRUE(absl::IsNotFound(read_small_file("/proc/self/no-such-file", 100).status()));
   EXPECT_TRUE(absl::IsResourceExhausted(read_small_file("/proc/self/maps", 100).status()));
