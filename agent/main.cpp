@@ -10,6 +10,7 @@
 
 #include "agent/app/agent.h"
 #include "agent/app/coverage_report.h"
+#include "agent/app/seccomp_profile.h"
 #include "agent/app/version.h"
 #include "agent/detect/rule/rule_set.h"
 #include "common/tls.h"
@@ -72,6 +73,7 @@ int main(int argc, char** argv) {
   std::string config_file = "/etc/picket/picketd.yaml";
   picket::AgentMode mode;
   std::vector<std::filesystem::path> rules;
+  std::filesystem::path seccomp;
   bool validate = false, coverage = false;
   app.add_option("--config", config_file, "Configuration file")->capture_default_str();
   app.add_flag("--standalone", mode.standalone,
@@ -83,6 +85,9 @@ int main(int argc, char** argv) {
                "Print as JSON what this kernel lets the agent see, and end. The same files as with "
                "--standalone");
   app.add_flag("--validate", validate, "Check the configuration and end");
+  app.add_option(
+      "--write-seccomp", seccomp,
+      "Write the seccomp profile for the agent's own container into this folder, and end");
   app.set_version_flag("--version", picket::kVersion);
   try {
     app.parse(argc, argv);
@@ -90,6 +95,12 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
 
+  if (!seccomp.empty()) {
+    const auto written = picket::write_seccomp_profile(seccomp);
+    if (!written.ok()) return fail(written.status(), kFailure);
+    std::cout << written->string() << '\n';
+    return kOk;
+  }
   picket::require_tls13();
   const bool alone = mode.standalone || coverage;
   auto config = read_config(config_file, alone, app.count("--config") != 0);

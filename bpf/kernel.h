@@ -99,12 +99,22 @@ struct path {
   struct dentry *dentry;
 };
 
+struct fown_struct {
+  struct pid *pid;
+  int signum;
+};
+
 struct file {
   unsigned int f_mode;
   unsigned int f_flags;
   struct inode *f_inode;
   struct path f_path;
   void *private_data;
+  struct fown_struct *f_owner;
+};
+
+struct file___owned { /* up to 6.11 */
+  struct fown_struct f_owner;
 };
 
 struct filename {
@@ -114,14 +124,17 @@ struct filename {
 struct open_how {
   __u64 flags;
   __u64 mode;
+  __u64 resolve;
 };
 
 struct io_cqe {
+  __u64 user_data;
   __s32 res;
   int fd; /* until it is issued */
 };
 
 struct io_uring_cqe {
+  __u64 user_data;
   __s32 res;
 };
 
@@ -131,10 +144,13 @@ struct io_kiocb {
   __u8 opcode;
   unsigned int flags; /* the lower half of them where there are 64 */
   struct io_cqe cqe;
+  struct io_ring_ctx *ctx;
+  void *async_data;
 };
 
 struct sockaddr;
 struct user_msghdr;
+struct io_ring_ctx;
 
 struct io_socket {
   int domain;
@@ -153,6 +169,24 @@ struct io_connect {
 
 struct io_sr_msg {
   struct user_msghdr *umsg; /* the caller's */
+  void *addr;               /* the caller's; gone since 6.13 */
+  __u16 addr_len;
+};
+
+struct msghdr {
+  void *msg_name;
+  int msg_namelen;
+};
+
+struct io_async_msghdr { /* io_kiocb.async_data of a message */
+  struct msghdr msg;
+  struct iou_vec {
+    void *iovec;
+  } vec; /* 6.15 and later */
+};
+
+struct io_async_msghdr___counts { /* 6.10 to 6.14 */
+  int free_iov_nr;
 };
 
 struct io_open {
@@ -357,8 +391,15 @@ struct tty_file_private { /* private_data of a terminal's file */
   struct tty_struct *tty;
 };
 
+union __sifields {
+  struct {
+    int _fd;
+  } _sigpoll;
+};
+
 struct kernel_siginfo {
   int si_code;
+  union __sifields _sifields;
 };
 
 enum pid_type { PIDTYPE_PID, PIDTYPE_TGID, PIDTYPE_PGID, PIDTYPE_SID };

@@ -27,7 +27,11 @@ int check(const picket::CollectorConfig& config, const std::string& file) {
 }
 
 int check_audit(const picket::CollectorConfig& config) {
-  const auto entries = picket::verify_audit(config.database);
+  auto signer = picket::AuditSigner::open(config.audit_key, false);
+  if (!signer.ok()) return fail(signer.status(), kFailure);
+  auto key = picket::AuditKey::parse(signer->public_key());
+  if (!key.ok()) return fail(key.status(), kFailure);
+  const auto entries = picket::verify_audit(config.database, *std::move(key));
   if (!entries.ok()) return fail(entries.status(), kInvalid);
   std::cout << "audit log: " << *entries << " entries, the chain holds\n";
   return kOk;
@@ -62,7 +66,8 @@ int main(int argc, char** argv) {
   bool validate = false, verify = false;
   app.add_option("--config", file, "Configuration file")->capture_default_str();
   app.add_flag("--validate", validate, "Check the configuration and its certificates, and end");
-  app.add_flag("--verify-audit", verify, "Check the audit log's hash chain, and end");
+  app.add_flag("--verify-audit", verify,
+               "Check the audit log's hash chain and signatures, and end");
   app.set_version_flag("--version", picket::kCollectorVersion);
   try {
     app.parse(argc, argv);

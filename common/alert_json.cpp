@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/clock.h"
+#include "common/printable.h"
 
 namespace picket {
 namespace {
@@ -147,7 +148,7 @@ Json alert_object(const v1::Alert& alert) {
 }
 
 std::string json_line(const Json& object) {
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return printable_json(object.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string alert_json(const v1::Alert& alert) { return json_line(alert_object(alert)); }

@@ -160,6 +160,19 @@ ConfigReader ConfigReader::section(std::string_view key) {
   return ConfigReader(shared_, take(key), mark_, name(key) + ".");
 }
 
+std::vector<ConfigReader> ConfigReader::list(std::string_view key) {
+  const YAML::Node node = take(key);
+  std::vector<ConfigReader> items;
+  if (!node.IsDefined()) return items;
+  if (!node.IsSequence()) {
+    complain(node.Mark(), fmt::format("{}: expected a list", name(key)));
+    return items;
+  }
+  for (const auto& item : node)
+    items.push_back(ConfigReader(shared_, item, item.Mark(), name(key) + "."));
+  return items;
+}
+
 void ConfigReader::finish_section() {
   if (!map_.IsMap()) return;
   for (const auto& entry : map_) {

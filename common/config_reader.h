@@ -35,6 +35,8 @@ class ConfigReader {
   // The mapping below `key`; empty when absent. Errors are shared with the parent, but
   // finish_section() must be called.
   ConfigReader section(std::string_view key);
+  // Each mapping of the list below `key`, with the section's duties; empty when absent.
+  std::vector<ConfigReader> list(std::string_view key);
   void finish_section();  // reports unknown keys of this mapping
   // Reports `message` at the position of `key`, or of the mapping when the key is absent.
   void fail(std::string_view key, std::string_view message);

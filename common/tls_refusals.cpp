@@ -37,19 +37,17 @@ std::string_view to_string(Refusal refusal) {
   return "other";
 }
 
-prometheus::MetricFamily refusal_metrics(const RefusalCounts& counts) {
-  prometheus::MetricFamily family{"picket_tls_refused_total",
-                                  "Peers refused before any call, by reason",
-                                  prometheus::MetricType::Counter,
-                                  {}};
-  for (size_t i = 0; i < static_cast<size_t>(Refusal::count); ++i) {
-    const auto reason = static_cast<Refusal>(i);
-    prometheus::ClientMetric metric;
-    metric.label.push_back({"reason", std::string(to_string(reason))});
-    metric.counter.value = static_cast<double>(counts.of(reason));
-    family.metric.push_back(std::move(metric));
-  }
-  return family;
+void count_in(MetricRegistry& registry, const RefusalCounts& counts) {
+  registry.ask(
+      "picket_tls_refused_total", "Peers refused before any call, by reason",
+      MetricRegistry::Kind::counter, [&counts] {
+        std::vector<MetricRegistry::Series> series;
+        for (size_t i = 0; i < static_cast<size_t>(Refusal::count); ++i) {
+          const auto reason = static_cast<Refusal>(i);
+          series.push_back({{"reason", std::string(to_string(reason))}, counts.of(reason)});
+        }
+        return series;
+      });
 }
 
 void count_refusals(RefusalCounts& counts) {

@@ -3,14 +3,14 @@
 // `other`, never as nothing.
 #pragma once
 
-#include <prometheus/metric_family.h>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "common/metrics.h"
 
 namespace picket {
 
@@ -38,8 +38,8 @@ class RefusalCounts {
   std::array<std::atomic<uint64_t>, static_cast<size_t>(Refusal::count)> counts_{};
 };
 
-// picket_tls_refused_total, one counter a reason.
-prometheus::MetricFamily refusal_metrics(const RefusalCounts& counts);
+// As picket_tls_refused_total, one series a reason. `counts` outlives the registry.
+void count_in(MetricRegistry& registry, const RefusalCounts& counts);
 
 // Routes gRPC's log to ours (its errors as debug lines) and counts into `counts`, which must
 // outlive every gRPC object of the process.

@@ -1,17 +1,11 @@
 #include "common/utf8.h"
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
+#include <optional>
 
-#include <cstdint>
-#include <vector>
+#include "common/message_texts.h"
 
 namespace picket {
 namespace {
-
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
@@ -31,28 +25,6 @@ size_t character_length(std::string_view text) {
   if (first == 0xf0 && second < 0x90) return 0;  // fits into three bytes
   if (first == 0xf4 && second > 0x8f) return 0;  // beyond U+10FFFF
   return length;
-}
-
-void fix_singular(Message& message, const Reflection& reflection, const FieldDescriptor& field) {
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-    make_utf8(*reflection.MutableMessage(&message, &field));
-  } else if (field.type() == FieldDescriptor::TYPE_STRING) {
-    std::string scratch;
-    const std::string& text = reflection.GetStringReference(message, &field, &scratch);
-    if (!is_utf8(text)) reflection.SetString(&message, &field, to_utf8(text));
-  }
-}
-
-void fix_repeated(Message& message, const Reflection& reflection, const FieldDescriptor& field) {
-  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {  // an entry of a map as well
-      make_utf8(*reflection.MutableRepeatedMessage(&message, &field, i));
-    } else if (field.type() == FieldDescriptor::TYPE_STRING) {
-      std::string scratch;
-      const std::string& text = reflection.GetRepeatedStringReference(message, &field, i, &scratch);
-      if (!is_utf8(text)) reflection.SetRepeatedString(&message, &field, i, to_utf8(text));
-    }
-  }
 }
 
 }  // namespace
@@ -76,17 +48,10 @@ std::string to_utf8(std::string_view text) {
   return fixed;
 }
 
-void make_utf8(Message& message) {
-  const Reflection& reflection = *message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection.ListFields(message, &fields);
-  for (const FieldDescriptor* field : fields) {
-    if (field->is_repeated()) {
-      fix_repeated(message, reflection, *field);
-    } else {
-      fix_singular(message, reflection, *field);
-    }
-  }
+void make_utf8(google::protobuf::Message& message) {
+  rewrite_texts(message, [](const std::string& text) {
+    return is_utf8(text) ? std::nullopt : std::optional(to_utf8(text));
+  });
 }
 
 }  // namespace picket

@@ -1,8 +1,6 @@
 #include "agent/app/agent.h"
 
 #include <fmt/format.h>
-#include <prometheus/counter.h>
-#include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -54,26 +52,13 @@ constexpr std::chrono::milliseconds kFamilyPatience{2000};
 // In the state directory.
 constexpr const char* kKeptRules = "rules.kept";
 constexpr const char* kRuleBundle = "rules.bundle";
+constexpr const char* kRuleSerials = "rules.serials";
 
 std::string boot_id() {
   std::string id;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
   return id;
 }
-
-// What nobody counts event by event is asked for when somebody looks.
-class AgentMetrics final : public prometheus::Registry {
- public:
-  explicit AgentMetrics(const RefusalCounts& refused_peers) : refused_peers_(refused_peers) {}
-  std::vector<prometheus::MetricFamily> Collect() const override {
-    std::vector<prometheus::MetricFamily> families = Registry::Collect();
-    families.push_back(refusal_metrics(refused_peers_));
-    return families;
-  }
-
- private:
-  const RefusalCounts& refused_peers_;
-};
 
 EnricherOptions enricher_options(const AgentConfig& config, LiveProcesses& live) {
   EnricherOptions options;
@@ -83,10 +68,11 @@ EnricherOptions enricher_options(const AgentConfig& config, LiveProcesses& live)
 }
 
 RuleSource::Options rule_options(const AgentConfig& config, bool standalone) {
-  RuleSource::Options options{config.rules, config.rules_key, {}, {}};
+  RuleSource::Options options{config.rules, config.rules_key, {}, {}, {}};
   if (standalone) return options;
   options.kept = config.state_dir / kKeptRules;
   options.bundle = config.state_dir / kRuleBundle;
+  options.serials = config.state_dir / kRuleSerials;
   return options;
 }
 
@@ -116,14 +102,15 @@ struct Agent::Impl {
   Impl(AgentConfig the_config, AgentMode the_mode, const RefusalCounts& refused_peers)
       : config(std::move(the_config)),
         mode(std::move(the_mode)),
-        registry(std::make_shared<AgentMetrics>(refused_peers)),
         health(registry),
         sensor([this] {
           BpfSensorOptions options = sensor_options(config);
           options.cgroup_roots.push_back(Canary::usual_root());
           return options;
         }()),
-        rule_updates(rule_options(config, mode.standalone), clock, rule_doors()) {}
+        rule_updates(rule_options(config, mode.standalone), clock, rule_doors()) {
+    count_in(registry, refused_peers);
+  }
 
   absl::Status open_state();
   absl::Status beat(uint64_t boot_ns);
@@ -143,7 +130,7 @@ struct Agent::Impl {
   // Read beside the start: the list is long and nothing waits for it.
   std::shared_future<std::vector<std::string>> call_functions =
       std::async(std::launch::async, [] { return system_call_functions({}); }).share();
-  std::shared_ptr<prometheus::Registry> registry;
+  MetricRegistry registry;
   HealthServer health;
   BpfSensor sensor;
   MachineProcesses processes{sensor, clock};
@@ -201,7 +188,8 @@ absl::Status Agent::Impl::open_uplink() {
       clock, spool_file, [this](Mail mail) { return pipeline->post(std::move(mail)); },
       [this](v1::Envelope envelope, Priority priority) {
         set_wall_ns(*envelope.mutable_recorded(), clock.wall_ns());
-        uplink->publish(std::move(envelope), static_cast<uint8_t>(priority));
+        const uint8_t urgency = spool_urgency(envelope, priority);
+        uplink->publish(std::move(envelope), urgency);
       });
   Uplink::Callbacks callbacks;
   callbacks.on_command = [this](const v1::Command& command) {
@@ -210,19 +198,16 @@ absl::Status Agent::Impl::open_uplink() {
   callbacks.on_rules = [this](OfferedRules offered) { rule_updates.offer(std::move(offered)); };
   callbacks.answered_bundle = [this] { return rule_updates.answered_bundle(); };
   callbacks.on_loss = [this](const UplinkLoss& loss) { collector_mail->on_loss(loss); };
-  auto& heartbeat_errors = prometheus::BuildCounter()
-                               .Name("picket_heartbeat_errors_total")
-                               .Help("Heartbeats that could not be written")
-                               .Register(*registry)
-                               .Add({});
+  auto& heartbeat_errors =
+      registry.counter("picket_heartbeat_errors_total", "Heartbeats that could not be written");
   callbacks.on_settled = [this, &heartbeat_errors](uint64_t judged_until_ns) {
     if (!collector_mail->settle(judged_until_ns)) return;
-    if (!beat(judged_until_ns).ok()) heartbeat_errors.Increment();
+    if (!beat(judged_until_ns).ok()) heartbeat_errors.add();
   };
   uplink = std::make_unique<Uplink>(
       std::move(*spool),
       grpc_stream_factory(config.collector.address, files, config.collector.server_id),
-      std::move(options), std::move(callbacks), *registry);
+      std::move(options), std::move(callbacks), registry);
   outlet = std::make_unique<UplinkOutlet>(*uplink);
   return absl::OkStatus();
 }
@@ -237,7 +222,7 @@ absl::Status Agent::Impl::open_recording() {
 }
 
 PipelineParts Agent::Impl::parts() {
-  PipelineParts parts(clock, *outlet, *registry, boot);
+  PipelineParts parts(clock, *outlet, registry, boot);
   parts.policy =
       ResponsePolicy({.enabled = config.respond, .dry_run = config.dry_run || mode.standalone});
   parts.respond = [this](Verdict verdict) { return responses->order(std::move(verdict)); };
@@ -248,7 +233,7 @@ PipelineParts Agent::Impl::parts() {
     std::vector<RecordLoss> losses;
     for (const Loss& loss : sensor.losses()) {
       const EventRow* row = event_row(loss.type);
-      losses.push_back({loss.workspace, row != nullptr ? std::string(row->name) : "process label",
+      losses.push_back({loss.workspace, std::string(row != nullptr ? row->name : kUnseenProcess),
                         loss.count, loss.from_ns, loss.to_ns});
     }
     return losses;
@@ -301,7 +286,7 @@ absl::Status Agent::Impl::compose() {
       [this](const Target& target) { return pipeline->ask_family(target, kFamilyPatience); });
   responses = std::make_unique<ResponderThread>(
       *responder, [this](const Response& response) { return pipeline->post(response); });
-  sight = std::make_unique<SightReports>(health, clock, *registry, boot,
+  sight = std::make_unique<SightReports>(health, clock, registry, boot,
                                          [this](v1::Envelope envelope, Priority severity) {
                                            outlet->publish(std::move(envelope), severity);
                                          });

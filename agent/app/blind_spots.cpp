@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "bpf/picket/policy.h"
+
 namespace picket {
 namespace {
 
@@ -47,7 +49,9 @@ Finding lost_records(const Workspace& workspace, const LostRecords& lost) {
   Finding finding =
       about_the_agent(kBlindSpotRule, Priority::warning, lost.first_boot_ns, lost.last_boot_ns);
   finding.workspace = workspace;
-  finding.why = "The kernel's ring was full: these events happened and were not judged.";
+  finding.why =
+      "The kernel's ring, or what it keeps of connections, had no room left for this workspace: "
+      "these events happened and were not judged.";
   std::vector<std::string> parts;
   uint64_t total = 0;
   for (const auto& [event, count] : lost.count_by_event) {
@@ -61,6 +65,23 @@ Finding lost_records(const Workspace& workspace, const LostRecords& lost) {
                   workspace.id.empty() ? "unknown workspaces" : "workspace " + workspace.name,
                   fmt::join(parts, ", "));
   finding.merge_id = fmt::format("lost|{}|{}", workspace.cgroup_id, lost.first_boot_ns);
+  return finding;
+}
+
+Finding unseen_processes(const Workspace& workspace, uint64_t count, uint64_t first_boot_ns,
+                         uint64_t last_boot_ns) {
+  Finding finding =
+      about_the_agent(kBlindSpotRule, Priority::critical, first_boot_ns, last_boot_ns);
+  finding.workspace = workspace;
+  finding.why = fmt::format(
+      "The kernel's programs know {} processes of a workspace at a time, {} of a node. Of one more "
+      "nothing is seen until it runs another program while there is room.",
+      PK_LABELS_PER_WORKSPACE, PK_LABELS_MAX);
+  finding.fields.emplace_back("unseen", std::to_string(count));
+  finding.output =
+      fmt::format("{} processes of {} run unseen", count,
+                  workspace.id.empty() ? "unknown workspaces" : "workspace " + workspace.name);
+  finding.merge_id = fmt::format("unseen|{}|{}", workspace.cgroup_id, first_boot_ns);
   return finding;
 }
 

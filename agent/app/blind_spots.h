@@ -32,6 +32,12 @@ struct LostRecords {
 // `workspace` with an empty id: not attributable.
 Finding lost_records(const Workspace& workspace, const LostRecords& lost);
 
+// Processes that the kernel's programs had no room for: this is not over when the interval is.
+Finding unseen_processes(const Workspace& workspace, uint64_t count, uint64_t first_boot_ns,
+                         uint64_t last_boot_ns);
+// What RecordLoss::event says of them.
+inline constexpr std::string_view kUnseenProcess = "process";
+
 // Findings, records or envelopes that a full queue or table of the agent refused. `count` 0: it is
 // not known how many.
 Finding lost_inside(std::string_view what, uint64_t count, uint64_t first_boot_ns,

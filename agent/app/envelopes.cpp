@@ -159,6 +159,11 @@ v1::Envelope workspace_envelope(const Workspace& workspace, v1::WorkspaceState s
   return envelope;
 }
 
+uint8_t spool_urgency(const v1::Envelope& envelope, Priority severity) {
+  if (envelope.has_alert() || envelope.has_result()) return static_cast<uint8_t>(severity);
+  return static_cast<uint8_t>(Priority::debug) + 1;
+}
+
 Action action_of(v1::Action action) {
   switch (action) {
     case v1::ACTION_KILL:

@@ -37,6 +37,10 @@ v1::Envelope session_envelope(const AgentSession& session, const Timeline& timel
 v1::Envelope workspace_envelope(const Workspace& workspace, v1::WorkspaceState state,
                                 uint32_t processes, uint64_t wall_ns);
 
+// What the outbox and the spool drop first, the larger the sooner: what only describes the node and
+// its workspaces goes before every alert.
+uint8_t spool_urgency(const v1::Envelope& envelope, Priority severity);
+
 Action action_of(v1::Action action);
 
 }  // namespace picket

@@ -33,7 +33,7 @@ struct RefusedRules {
 struct DeliveryLoss {
   uint64_t count = 0;  // 0: not known
   std::string where;
-  uint64_t first_sequence = 0, last_sequence = 0;  // of the spool; 0: they had none yet
+  uint64_t first_sequence = 0, last_sequence = 0;  // 0: of a damaged spool
   uint64_t from_ns = 0, to_ns = 0;                 // CLOCK_BOOTTIME: published in between
 };
 using Mail = std::variant<IdentityAnswer, v1::Command, Response, NewRules, RefusedRules,

@@ -5,9 +5,11 @@
 
 #include <cstdio>
 
+#include "agent/app/envelopes.h"
 #include "agent/app/outlet.h"
 #include "agent/uplink/uplink.h"
 #include "common/alert_json.h"
+#include "common/secrets.h"
 
 namespace picket {
 
@@ -15,7 +17,8 @@ class UplinkOutlet final : public Outlet {
  public:
   explicit UplinkOutlet(Uplink& uplink) : uplink_(uplink) {}
   void publish(v1::Envelope envelope, Priority severity) override {
-    uplink_.publish(std::move(envelope), static_cast<uint8_t>(severity));
+    const uint8_t urgency = spool_urgency(envelope, severity);
+    uplink_.publish(std::move(envelope), urgency);
   }
   void judged_until(uint64_t boot_ns) override { uplink_.checkpoint(boot_ns); }
 
@@ -28,6 +31,7 @@ class JsonLinesOutlet final : public Outlet {
  public:
   void publish(v1::Envelope envelope, Priority) override {
     if (!envelope.has_alert()) return;
+    mask_secrets(envelope);
     std::puts(alert_json(envelope.alert()).c_str());
     std::fflush(stdout);
   }

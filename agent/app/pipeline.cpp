@@ -1,8 +1,6 @@
 #include "agent/app/pipeline.h"
 
 #include <fmt/format.h>
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
@@ -33,49 +31,23 @@ Workspace nameless(const std::string& id) {
 }  // namespace
 
 struct Pipeline::Metrics {
-  explicit Metrics(prometheus::Registry& registry)
-      : events(prometheus::BuildCounter()
-                   .Name("picket_pipeline_events_total")
-                   .Help("Records that became events")
-                   .Register(registry)
-                   .Add({})),
-        findings(prometheus::BuildCounter()
-                     .Name("picket_detect_findings_total")
-                     .Help("Findings sent on")
-                     .Register(registry)
-                     .Add({})),
-        mail_refused(prometheus::BuildCounter()
-                         .Name("picket_pipeline_mail_refused_total")
-                         .Help("Messages a full mailbox refused")
-                         .Register(registry)
-                         .Add({})),
-        lost(prometheus::BuildCounter()
-                 .Name("picket_sensor_lost_total")
-                 .Help("Records the kernel's ring refused")
-                 .Register(registry)
-                 .Add({})),
-        processes(prometheus::BuildGauge()
-                      .Name("picket_enrich_processes")
-                      .Help("Processes in the table")
-                      .Register(registry)
-                      .Add({})),
-        workspaces(prometheus::BuildGauge()
-                       .Name("picket_enrich_workspaces")
-                       .Help("Workspaces in the table")
-                       .Register(registry)
-                       .Add({})) {
-    auto& family = prometheus::BuildCounter()
-                       .Name("picket_pipeline_rejected_total")
-                       .Help("Bad records by reason")
-                       .Register(registry);
+  explicit Metrics(MetricRegistry& registry)
+      : events(registry.counter("picket_pipeline_events_total", "Records that became events")),
+        findings(registry.counter("picket_detect_findings_total", "Findings sent on")),
+        mail_refused(registry.counter("picket_pipeline_mail_refused_total",
+                                      "Messages a full mailbox refused")),
+        lost(registry.counter("picket_sensor_lost_total", "Records the kernel's ring refused")),
+        processes(registry.gauge("picket_enrich_processes", "Processes in the table")),
+        workspaces(registry.gauge("picket_enrich_workspaces", "Workspaces in the table")) {
     for (const RecordError error : kRecordErrors) {
       rejected[static_cast<size_t>(error)] =
-          &family.Add({{"reason", std::string(to_string(error))}});
+          &registry.counter("picket_pipeline_rejected_total", "Bad records by reason",
+                            {"reason", std::string(to_string(error))});
     }
   }
-  prometheus::Counter &events, &findings, &mail_refused, &lost;
-  prometheus::Gauge &processes, &workspaces;
-  std::array<prometheus::Counter*, kRecordErrors.size() + 1> rejected{};
+  Counter &events, &findings, &mail_refused, &lost;
+  Gauge &processes, &workspaces;
+  std::array<Counter*, kRecordErrors.size() + 1> rejected{};
 };
 
 Pipeline::Pipeline(PipelineParts parts, EnricherOptions options,
@@ -102,7 +74,7 @@ Pipeline::~Pipeline() = default;
 
 bool Pipeline::post(Mail mail) {
   if (!mailbox_.push(std::move(mail))) {
-    metrics_->mail_refused.Increment();
+    metrics_->mail_refused.add();
     return false;
   }
   if (source_ != nullptr) source_->wake();
@@ -164,8 +136,8 @@ std::chrono::milliseconds Pipeline::until_tick(uint64_t now_ns) const {
 void Pipeline::on_record(std::span<const std::byte> record) {
   RecordError why = RecordError::none;
   const auto event = Event::parse(record, &why);
-  if (!event) return metrics_->rejected[static_cast<size_t>(why)]->Increment();
-  metrics_->events.Increment();
+  if (!event) return metrics_->rejected[static_cast<size_t>(why)]->add();
+  metrics_->events.add();
   judged_ns_ = event->header().time_ns;
   if (parts_.record) keep(*event, record);
   enricher_.on_event(*event, *this);
@@ -207,7 +179,7 @@ void Pipeline::on_finding(Finding finding) {
       sessions_.on_response(*process, fmt::format("{} by rule {}", action, finding.rule),
                             finding.last_ns);
   }
-  metrics_->findings.Increment();
+  metrics_->findings.add();
   hashes_.note(finding, processes().find(finding.process.key));
   const Priority severity = finding.priority;
   publish(alert_envelope(finding, timeline_, parts_.boot_id), severity);
@@ -348,13 +320,19 @@ Workspace Pipeline::workspace_by_cgroup(uint64_t cgroup_id) {
 }
 
 void Pipeline::report_losses(uint64_t now_ns) {
+  const auto whose = [this](uint64_t cgroup_id) {
+    return cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id);
+  };
   std::map<uint64_t, LostRecords> by_workspace;
   for (const RecordLoss& loss : parts_.losses()) {
-    by_workspace[loss.cgroup_id].add(loss.event, loss.count, loss.from_ns, loss.to_ns);
-    metrics_->lost.Increment(static_cast<double>(loss.count));
+    metrics_->lost.add(loss.count);
+    if (loss.event == kUnseenProcess)
+      on_finding(unseen_processes(whose(loss.cgroup_id), loss.count, loss.from_ns, loss.to_ns));
+    else
+      by_workspace[loss.cgroup_id].add(loss.event, loss.count, loss.from_ns, loss.to_ns);
   }
   for (const auto& [cgroup_id, lost] : by_workspace)
-    on_finding(lost_records(cgroup_id == 0 ? Workspace{} : workspace_by_cgroup(cgroup_id), lost));
+    on_finding(lost_records(whose(cgroup_id), lost));
   for (const SequenceLoss& loss : rules_->sequences().take_losses())
     on_finding(lost_sequences(workspace_by_cgroup(loss.cgroup_id), loss.count, loss.first_ns,
                               loss.last_ns));
@@ -425,8 +403,8 @@ void Pipeline::tick(uint64_t now_ns) {
   if (!inventory_told_) tell_inventory();
   tell_judged();
   absl::erase_if(failed_, [&](const auto& failed) { return failed.second + kFailedKept < now_ns; });
-  metrics_->processes.Set(static_cast<double>(enricher_.processes().size()));
-  metrics_->workspaces.Set(static_cast<double>(enricher_.workspaces().size()));
+  metrics_->processes.set(enricher_.processes().size());
+  metrics_->workspaces.set(enricher_.workspaces().size());
   last_tick_ns_ = now_ns;
   next_tick_ns_ = now_ns + kTick;
 }

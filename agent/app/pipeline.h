@@ -4,8 +4,6 @@
 // lost or could not be done becomes a finding.
 #pragma once
 
-#include <prometheus/registry.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -27,6 +25,7 @@
 #include "agent/sensor/source.h"
 #include "common/bounded_queue.h"
 #include "common/clock.h"
+#include "common/metrics.h"
 
 namespace picket {
 
@@ -40,7 +39,7 @@ struct RecordLoss {
 
 // What the pipeline is made of. Everything outlives it.
 struct PipelineParts {
-  PipelineParts(const Clock& the_clock, Outlet& the_outlet, prometheus::Registry& the_registry,
+  PipelineParts(const Clock& the_clock, Outlet& the_outlet, MetricRegistry& the_registry,
                 std::string the_boot_id)
       : clock(the_clock),
         outlet(the_outlet),
@@ -49,7 +48,7 @@ struct PipelineParts {
 
   const Clock& clock;
   Outlet& outlet;
-  prometheus::Registry& registry;
+  MetricRegistry& registry;
   std::string boot_id;
   ResponsePolicy policy;
   std::function<bool(Verdict)> respond;  // false: the responder's queue is full

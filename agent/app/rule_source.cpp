@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "agent/app/kept_serials.h"
 #include "agent/detect/bundle/bundle.h"
 #include "common/rule_bundle.h"
 #include "common/rule_signature.h"
@@ -29,7 +30,7 @@ absl::StatusOr<RuleSource::Read> RuleSource::read_bundle(std::string bundle) con
         {fmt::format("{}/{}", folder, file.name()), std::move(*file.mutable_text())});
   const auto serial = verify_rules(folder, read.files, message.signature(), *key);
   if (!serial.ok()) return serial.status();
-  read.origin = {rule_bundle_id(message.signature()), *serial};
+  read.origin = {rule_bundle_id(message.signature()), *serial, key->fingerprint()};
   read.bundle = std::move(bundle);
   return read;
 }
@@ -49,7 +50,7 @@ absl::StatusOr<RuleSource::Read> RuleSource::read(LoadReport& report) const {
   if (!key.ok()) return key.status();
   auto rules = read_signed_rules(options_.paths, *key);
   if (!rules.ok()) return rules.status();
-  return Read{std::move(rules->files), {"", rules->serial}, {}};
+  return Read{std::move(rules->files), {"", rules->serial, key->fingerprint()}, {}};
 }
 
 absl::StatusOr<std::shared_ptr<const RuleSet>> RuleSource::compile(LoadReport report) const {
@@ -99,6 +100,23 @@ absl::Status RuleSource::check_serial(const Origin& offered) const {
   if (offered.serial == in_force_.serial && !in_force_.bundle_id.empty())
     return absl::FailedPreconditionError(fmt::format(
         "take the collector's rules: another bundle with serial {} is in force", offered.serial));
+  if (options_.serials.empty()) return absl::OkStatus();
+  const auto serials = read_serials(options_.serials);
+  if (!serials.ok())
+    return absl::FailedPreconditionError(
+        fmt::format("take the collector's rules: {}", std::string(serials.status().message())));
+  const auto known = serials->find(offered.key);
+  if (known == serials->end()) return absl::OkStatus();
+  const KeptSerial& highest = known->second;
+  if (offered.serial < highest.serial)
+    return absl::FailedPreconditionError(fmt::format(
+        "take the collector's rules: serial {} is older than {}, which was in force; to go back, "
+        "sign the old rules anew",
+        offered.serial, highest.serial));
+  if (offered.serial == highest.serial && !highest.bundle_id.empty() &&
+      offered.bundle_id != highest.bundle_id)
+    return absl::FailedPreconditionError(fmt::format(
+        "take the collector's rules: another bundle with serial {} was in force", offered.serial));
   return absl::OkStatus();
 }
 
@@ -113,11 +131,23 @@ absl::StatusOr<std::shared_ptr<const RuleSet>> RuleSource::offered(std::string b
   return std::move(rules->set);
 }
 
+// Never lower than it was; a damaged file stays, so that its reader goes on refusing.
+absl::Status RuleSource::keep_serial() const {
+  if (options_.serials.empty() || in_force_.key.empty()) return absl::OkStatus();
+  auto serials = read_serials(options_.serials);
+  if (!serials.ok()) return serials.status();
+  KeptSerial& highest = (*serials)[in_force_.key];
+  const KeptSerial now{in_force_.serial, in_force_.bundle_id};
+  if (now.serial < highest.serial || now == highest) return absl::OkStatus();
+  highest = now;
+  return keep_serials(options_.serials, *serials);
+}
+
 absl::Status RuleSource::keep() {
   in_force_ = last_.origin;
-  absl::Status status;
+  absl::Status status = keep_serial();
   if (!last_.bundle.empty())
-    status = replace_file(options_.bundle, std::exchange(last_.bundle, {}));
+    status.Update(replace_file(options_.bundle, std::exchange(last_.bundle, {})));
   if (!options_.kept.empty()) status.Update(keep_rules(options_.kept, last_.files));
   if (!status.ok())
     SPDLOG_ERROR("the rules are not kept for the next start: {}", std::string(status.message()));

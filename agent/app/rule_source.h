@@ -19,14 +19,16 @@ class RuleSource {
  public:
   struct Options {
     std::vector<std::filesystem::path> paths;
-    std::filesystem::path key;     // public; empty: signatures are not asked for
-    std::filesystem::path kept;    // the copy; empty: none
-    std::filesystem::path bundle;  // the collector's, as it came; empty: none is taken
+    std::filesystem::path key;      // public; empty: signatures are not asked for
+    std::filesystem::path kept;     // the copy; empty: none
+    std::filesystem::path bundle;   // the collector's, as it came; empty: none is taken
+    std::filesystem::path serials;  // what is older is not taken, whatever became of the rest
   };
   // What a set is, apart from its files.
   struct Origin {
     std::string bundle_id;  // empty: the configured files
     uint64_t serial = 0;    // 0: not signed
+    std::string key;        // its fingerprint; empty: not signed
   };
   explicit RuleSource(Options options) : options_(std::move(options)) {}
 
@@ -38,7 +40,7 @@ class RuleSource {
   absl::StatusOr<std::shared_ptr<const RuleSet>> again(bool even_if_same);
 
   // Of a serialized bundle. It has to be signed with the key of the configuration, and must not be
-  // older than what is in force. nullptr: it is in force.
+  // older than what is in force, or ever was with this key. nullptr: it is in force.
   absl::StatusOr<std::shared_ptr<const RuleSet>> offered(std::string bundle);
 
   // What was read last is in force. The status is also logged: what it is about lasts until the
@@ -55,6 +57,7 @@ class RuleSource {
   absl::StatusOr<Read> read(LoadReport& report) const;
   absl::StatusOr<Read> read_bundle(std::string bundle) const;
   absl::Status check_serial(const Origin& offered) const;
+  absl::Status keep_serial() const;
   absl::StatusOr<std::shared_ptr<const RuleSet>> compile(LoadReport report) const;
 
   const Options options_;

@@ -10,20 +10,17 @@
 
 namespace picket {
 
-SightReports::SightReports(HealthServer& health, const Clock& clock, prometheus::Registry& registry,
+SightReports::SightReports(HealthServer& health, const Clock& clock, MetricRegistry& registry,
                            std::string boot_id, Publish publish)
     : health_(health),
       clock_(clock),
-      sees_(prometheus::BuildGauge()
-                .Name("picket_agent_sees")
-                .Help("1: the last canary came back with its full identity")
-                .Register(registry)
-                .Add({})),
+      sees_(registry.gauge("picket_agent_sees",
+                           "1: the last canary came back with its full identity")),
       boot_id_(std::move(boot_id)),
       publish_(std::move(publish)) {}
 
 void SightReports::tell(const Sight& now, const std::optional<Sight>& before) {
-  sees_.Set(now.sees ? 1 : 0);
+  sees_.set(now.sees ? 1 : 0);
   health_.set_not_ready(now.sees ? "" : "blind: " + now.why);
   if (!now.sees) {
     SPDLOG_ERROR("blind: {}", now.why);

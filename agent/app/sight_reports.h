@@ -4,9 +4,6 @@
 // none of its own.
 #pragma once
 
-#include <prometheus/gauge.h>
-#include <prometheus/registry.h>
-
 #include <functional>
 #include <optional>
 #include <string>
@@ -15,6 +12,7 @@
 #include "agent/detect/finding.h"
 #include "common/clock.h"
 #include "common/health_server.h"
+#include "common/metrics.h"
 #include "picket/v1/agent.pb.h"
 
 namespace picket {
@@ -23,7 +21,7 @@ class SightReports {
  public:
   using Publish = std::function<void(v1::Envelope, Priority)>;
   // Everything outlives it.
-  SightReports(HealthServer& health, const Clock& clock, prometheus::Registry& registry,
+  SightReports(HealthServer& health, const Clock& clock, MetricRegistry& registry,
                std::string boot_id, Publish publish);
 
   void tell(const Sight& now, const std::optional<Sight>& before);
@@ -34,7 +32,7 @@ class SightReports {
 
   HealthServer& health_;
   const Clock& clock_;
-  prometheus::Gauge& sees_;
+  Gauge& sees_;
   const std::string boot_id_;
   const Publish publish_;
 };

@@ -61,6 +61,13 @@ std::optional<std::string> path_by_walk(const std::string& root, uint64_t id) {
   return std::nullopt;
 }
 
+// A container with a cgroup namespace of its own sees the node's root above its own cgroup:
+// "/../..".
+bool is_root(std::string_view root) {
+  while (root.starts_with("/..")) root.remove_prefix(3);
+  return root.empty() || root == "/";
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> find_cgroup2(const std::string& proc_root) {
@@ -68,7 +75,7 @@ absl::StatusOr<std::string> find_cgroup2(const std::string& proc_root) {
   absl::StatusOr<std::vector<MountLine>> mounts = read_mount_info(file);
   if (!mounts.ok()) return mounts.status();
   for (const MountLine& mount : *mounts) {
-    if (mount.type == "cgroup2" && mount.root == "/") return mount.point;
+    if (mount.type == "cgroup2" && is_root(mount.root)) return mount.point;
   }
   return absl::NotFoundError(fmt::format("cannot find a mount of cgroup v2 in {}", file));
 }

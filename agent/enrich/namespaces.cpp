@@ -1,8 +1,6 @@
 #include "agent/enrich/namespaces.h"
 
-#include <algorithm>
 #include <array>
-#include <string_view>
 
 #include "agent/enrich/lineage.h"
 
@@ -19,26 +17,6 @@ bool is_born_inside(const Process& process) {
   return process.vpid == 1 || above.begin() != above.end();
 }
 
-bool is_runtimes(const Process& process) {
-  return process.exec_time_ns == 0 ||
-         std::string_view(process.exe).starts_with("memfd:runc_cloned:");
-}
-
-// The container's first process is forked on the way in, and still opens what its runtime gave it.
-// Its name proves nothing; that nothing above it has run a program of the workspace's does.
-bool is_first_before_its_program(const Process& process) {
-  const bool named = process.comm.starts_with("runc:[") || process.comm.starts_with("crun");
-  const Lineage above = lineage(process);
-  return process.vpid == 1 && named && std::all_of(above.begin(), above.end(), is_runtimes);
-}
-
-// A runtime's process that has entered and does not run the workspace's program yet: it leaves the
-// node's namespaces one by one.
-bool is_runtime_stage(const Process& process) {
-  if (!is_runtimes(process)) return false;
-  return !is_born_inside(process) || is_first_before_its_program(process);
-}
-
 }  // namespace
 
 bool Namespaces::is_foreign(uint32_t inum, bool joined) {
@@ -51,7 +29,7 @@ bool Namespaces::is_foreign(uint32_t inum, bool joined) {
 }
 
 bool Namespaces::apply(const Event& event, const Process& process) {
-  if (is_runtime_stage(process)) return false;
+  if (process.entering) return false;
   bool foreign = false;
   if (const auto* exec = event.as<pk_exec>()) {
     if (is_born_inside(process) || !process.exec_in)

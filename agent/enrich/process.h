@@ -35,6 +35,8 @@ struct Process {
   bool has_tty = false;
   uint32_t tty_nr = 0;
   bool exec_in = false;  // put into the workspace from outside (PK_EXEC_IN)
+  // A runtime's, on its way in: it came from outside and runs no program of the workspace yet.
+  bool entering = false;
   bool exited = false;
   bool gained_root = false;       // nobody gave it that: no set-id program, no ancestor
   bool runs_script = false;       // `source` is a script's

@@ -1,6 +1,7 @@
 #include "agent/enrich/process_table.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,10 @@ const Process& ProcessTable::apply(const Event& event) {
     case PK_EXEC:
     case PK_FOUND:
       on_exec(node, event, *event.as<pk_exec>());
+      break;
+    case PK_CGROUP_ATTACH:
+      // Who left and comes back is known.
+      if (node.state_ns == 0) node.entering = event.as<pk_cgroup>()->attach == PK_ATTACH_ENTER;
       break;
     case PK_EXIT:
       mark_exited(node);
@@ -156,6 +161,7 @@ void ProcessTable::on_fork(Node& node, const Event& event, const pk_fork& fork) 
   }
   update_from_fork(node, fork);
   update_credentials(node, event.header());
+  if (event.header().flags & PK_EXEC_IN) node.entering = true;  // made right into the cgroup
   node.state_ns = event.header().time_ns;
   drivers_.on_fork(node, node.state_ns);
 }
@@ -176,6 +182,8 @@ void ProcessTable::on_exec(Node& node, const Event& event, const pk_exec& exec) 
   update_from_exec(node, event, exec, texts_);
   node.state_ns = time_ns;
   node.blank = false;
+  // Runtimes run themselves again from a copy that is mounted nowhere: such a path has no root.
+  if (!found && std::string_view(node.exe).starts_with('/')) node.entering = false;
   files_.on_exec(node, drivers_.origins());
   drivers_.on_exec(node, found, first_state);
   if (first_state && node.parent != nullptr)

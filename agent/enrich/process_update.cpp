@@ -91,6 +91,7 @@ void inherit(Process& child, const Process& parent, uint64_t clone_flags) {
   child.source = parent.source;
   child.package = parent.package;
   child.runs_script = parent.runs_script;
+  child.entering = parent.entering;
 }
 
 }  // namespace picket

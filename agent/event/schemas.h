@@ -384,7 +384,7 @@ inline constexpr std::array kEvents = std::to_array<EventRow>({
     event<pk_file, kFile>(PK_FILE, "file_change", "A name or an attribute of a file was changed"),
     event<pk_socket, kSocket>(PK_SOCKET, "socket_call",
                               "A socket was made, named, listens or accepted, or a unix socket "
-                              "connects"),
+                              "connects or sends a datagram to a name"),
     event<pk_flow, kFlow>(PK_FLOW, "flow", "What moved through a connection so far"),
     event<pk_dns, kDns>(PK_DNS, "dns", "A DNS question or answer"),
     event<pk_payload, kPayload>(PK_PAYLOAD, "payload",

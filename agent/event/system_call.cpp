@@ -29,6 +29,8 @@ struct CallRow {
 
 const std::vector<CallRow>& rows() {
   static const std::vector<CallRow> kRows{
+      {PK_CALL_execve, {{"filename", 0, text}}},
+      {PK_CALL_execveat, {{"dirfd", 0}, {"filename", 0, text}, {"flags", 4, hex}}},
       {PK_CALL_unshare, {{"flags", 0, clone_flags}}},
       {PK_CALL_setns, {{"fd", 0}, {"nstype", 1, clone_flags}}},
       {PK_CALL_ptrace,

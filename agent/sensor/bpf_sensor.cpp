@@ -63,7 +63,7 @@ absl::Status BpfSensor::start() {
                                              .labels = probes_->labels()});
   if (absl::Status status = enter_open_names(probes_->names()); !status.ok()) return status;
   interest_.emplace(probes_->unasked(), probes_->names());
-  losses_.emplace(probes_->losses(), probes_->cgroups());
+  losses_.emplace(probes_->losses(), probes_->cgroups(), probes_->reader());
   if (absl::Status status = losses_->prepare(boot_ns()); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<RingReader>> ring =
       RingReader::open(probes_->ring(), probes_->reader());

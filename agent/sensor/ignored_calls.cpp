@@ -37,8 +37,7 @@ constexpr auto kReasons = std::to_array<Reason>({
      "readdir readv sendfile sendfile64 splice sync sync_file_range syncfs tee vmsplice write "
      "writev"},
     {"moves bytes of a connection whose beginning is told and whose volume is counted",
-     "getpeername getsockname getsockopt recvfrom recvmmsg recvmmsg_time64 setsockopt "
-     "shutdown"},
+     "getpeername getsockname getsockopt recvfrom setsockopt shutdown"},
     {"a thousand requests in one: the device or file is told when it is opened, what is asked of "
      "it is not",
      "ioctl"},

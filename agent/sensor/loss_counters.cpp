@@ -3,13 +3,15 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace picket {
 
 absl::Status LossCounters::prepare(uint64_t now_ns) {
-  last_read_ns_ = now_ns;
+  last_read_ns_ = quiet_ns_ = now_ns;
   for (uint32_t type = PK_NONE; type < PK_TYPE_END; ++type) {
     const pk_loss_key key{.workspace = 0, .type = type, .zero = 0};
     const pk_loss none{};
@@ -29,6 +31,11 @@ void LossCounters::forget(const pk_loss_key& key) {
 
 std::vector<Loss> LossCounters::read(uint64_t (*now_ns)()) {
   const uint64_t begun_ns = now_ns();
+  // The kernel counts first and then says so; here it is the other way round.
+  if (std::atomic_ref<__u32>(shared_.lost).exchange(0) == 0) {
+    last_read_ns_ = std::exchange(quiet_ns_, begun_ns);  // what is just being said came before
+    return {};
+  }
   std::vector<pk_loss_key> keys;
   pk_loss_key next{};
   while (keys.size() < PK_LOSSES_MAX &&
@@ -54,7 +61,7 @@ std::vector<Loss> LossCounters::read(uint64_t (*now_ns)()) {
   // What comes while the counters are read is told by this reading or by the next.
   const uint64_t ended_ns = now_ns();
   for (Loss& loss : losses) loss.to_ns = ended_ns;
-  last_read_ns_ = begun_ns;
+  last_read_ns_ = quiet_ns_ = begun_ns;
   return losses;
 }
 

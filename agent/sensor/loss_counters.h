@@ -24,7 +24,8 @@ struct Loss {
 
 class LossCounters {
  public:
-  LossCounters(int losses, int cgroups) : losses_(losses), cgroups_(cgroups) {}
+  LossCounters(int losses, int cgroups, pk_reader& shared)
+      : losses_(losses), cgroups_(cgroups), shared_(shared) {}
 
   // One counter per type without a workspace, for the time when the table is full.
   absl::Status prepare(uint64_t now_ns);
@@ -35,7 +36,9 @@ class LossCounters {
 
   int losses_;
   int cgroups_;
+  pk_reader& shared_;
   uint64_t last_read_ns_ = 0;
+  uint64_t quiet_ns_ = 0;  // the last look, also when it found nothing
   std::map<std::pair<uint64_t, uint32_t>, uint64_t>
       told_;  // (workspace, type) -> count already told
 };

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 
 #include "agent/sensor/hooks.h"
 #include "agent/sensor/observe_only.h"
+#include "bpf/picket/keyed_hash.h"
 #include "bpf/picket/policy.h"
 #include "sensor.skel.h"  // knows the types of policy.h
 
@@ -171,6 +173,8 @@ absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
   if (const int error = bpf_map__set_max_entries(skeleton->maps.ring, options.ring_bytes); error)
     return absl::InvalidArgumentError(
         fmt::format("cannot set the ring to {} bytes: {}", options.ring_bytes, reason(error)));
+  if (getrandom(&skeleton->rodata->hash_key, sizeof(pk_hash_key), 0) != sizeof(pk_hash_key))
+    return absl::InternalError(fmt::format("cannot draw a random key: {}", strerror(errno)));
   skeleton->rodata->flow_interval_ns = options.flow_interval_ns;
   skeleton->rodata->compat_calls = options.compat_calls;
   skeleton->rodata->answers_are_pointers = has_answers_as_pointers();

@@ -51,13 +51,16 @@ constexpr auto kNoCalls = std::to_array<std::string_view>(
 // split arguments, "16" of short ids, "32" and "_time32" of short times.
 constexpr auto kSuffixes = std::to_array<std::string_view>({"_time32", "16", "32"});
 
-// By the event that coverage knows its handler by: a handler may tell other events beside it.
+// By its own event, or by the one that coverage knows its handler by: a handler may tell other
+// events beside it.
 std::string_view watched_as(std::string_view call) {
   const auto found = std::ranges::find(kWatched, call, &CallEvent::call);
   if (found == std::end(kWatched)) return {};
+  const std::string_view own = event_row(found->type)->name;
+  if (std::ranges::count(hooks(), own, &Hook::event) != 0) return own;
   for (const Hook& hook : hooks())
     if (found->handler != PK_OWN_HOOK && hook.handler == found->handler) return hook.event;
-  return event_row(found->type)->name;
+  return own;
 }
 bool is_known(std::string_view call) {
   return !watched_as(call).empty() || !why_ignored(call).empty();

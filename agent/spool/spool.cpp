@@ -175,6 +175,13 @@ absl::Status Spool::append(std::vector<SpoolItem>& items) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<SpoolLoss> Spool::skip(uint64_t count) {
+  const SpoolLoss skipped{last_ + 1, last_ + count, count};
+  if (absl::Status status = write_head(skipped.last_sequence); !status.ok()) return status;
+  last_ = skipped.last_sequence;
+  return skipped;
+}
+
 absl::StatusOr<std::vector<SpoolItem>> Spool::read_from(uint64_t sequence, size_t limit,
                                                         size_t max_bytes) const {
   std::vector<SpoolItem> items;

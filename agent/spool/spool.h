@@ -60,6 +60,9 @@ class Spool {
   // All or none. Fills in the sequences. When the spool is then too large, the oldest of the least
   // severe items go, which may be the new ones.
   absl::Status append(std::vector<SpoolItem>& items);
+  // Takes `count` sequences for items that were lost on their way here, so that whoever receives
+  // the next one sees which are missing. They are not in take_loss(): the caller knows of them.
+  absl::StatusOr<SpoolLoss> skip(uint64_t count);
   // Ascending, from the first sequence >= `sequence`; at least one item whatever `max_bytes` says.
   absl::StatusOr<std::vector<SpoolItem>> read_from(uint64_t sequence, size_t limit,
                                                    size_t max_bytes) const;

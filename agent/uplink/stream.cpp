@@ -15,6 +15,7 @@ class GrpcStream final : public Stream,
                          public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
  public:
   GrpcStream(v1::AgentService::Stub& stub, Outbox& outbox) : outbox_(outbox) {
+    context_.set_compression_algorithm(GRPC_COMPRESS_GZIP);  // alerts of one workspace are alike
     stub.async()->Connect(&context_, this);
     AddHold();  // writes come from outside the reactions
     StartRead(&incoming_);

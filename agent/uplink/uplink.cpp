@@ -1,13 +1,12 @@
 #include "agent/uplink/uplink.h"
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "common/secrets.h"
 #include "common/utf8.h"
 
 namespace picket {
@@ -16,43 +15,35 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
-}
-prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-}
-
 }  // namespace
 
 struct Uplink::Metrics {
-  explicit Metrics(prometheus::Registry& registry)
+  explicit Metrics(MetricRegistry& registry)
       : spooled(
-            counter(registry, "picket_spool_appended_total", "Envelopes committed to the spool")),
-        spool_errors(counter(registry, "picket_spool_errors_total", "Failed spool operations")),
-        spool_lost(counter(registry, "picket_spool_lost_total",
-                           "Envelopes dropped because the spool was full")),
+            registry.counter("picket_spool_appended_total", "Envelopes committed to the spool")),
+        spool_errors(registry.counter("picket_spool_errors_total", "Failed spool operations")),
+        spool_lost(registry.counter("picket_spool_lost_total",
+                                    "Envelopes dropped because the spool was full")),
         outbox_lost(
-            counter(registry, "picket_uplink_lost_total", "Envelopes dropped before the spool")),
-        sent(counter(registry, "picket_uplink_sent_total", "Envelopes sent, resends included")),
-        connects(
-            counter(registry, "picket_uplink_connects_total", "Streams the collector greeted")),
-        failures(counter(registry, "picket_uplink_failures_total",
-                         "Streams that ended or never came up")),
-        commands_refused(counter(registry, "picket_uplink_commands_refused_total",
-                                 "Commands dropped because too many were waiting")),
-        depth(gauge(registry, "picket_uplink_outbox_depth", "Envelopes waiting for the spool")),
-        lag(gauge(registry, "picket_uplink_lag", "Envelopes in the spool, not acknowledged yet")),
-        bytes(gauge(registry, "picket_spool_bytes", "Payload in the spool")),
-        connected(
-            gauge(registry, "picket_uplink_connected", "1 while the collector acknowledges")) {}
-  prometheus::Counter &spooled, &spool_errors, &spool_lost, &outbox_lost, &sent, &connects,
-      &failures, &commands_refused;
-  prometheus::Gauge &depth, &lag, &bytes, &connected;
+            registry.counter("picket_uplink_lost_total", "Envelopes dropped before the spool")),
+        sent(registry.counter("picket_uplink_sent_total", "Envelopes sent, resends included")),
+        connects(registry.counter("picket_uplink_connects_total", "Streams the collector greeted")),
+        failures(registry.counter("picket_uplink_failures_total",
+                                  "Streams that ended or never came up")),
+        commands_refused(registry.counter("picket_uplink_commands_refused_total",
+                                          "Commands dropped because too many were waiting")),
+        depth(registry.gauge("picket_uplink_outbox_depth", "Envelopes waiting for the spool")),
+        lag(registry.gauge("picket_uplink_lag", "Envelopes in the spool, not acknowledged yet")),
+        bytes(registry.gauge("picket_spool_bytes", "Payload in the spool")),
+        connected(registry.gauge("picket_uplink_connected", "1 while the collector acknowledges")) {
+  }
+  Counter &spooled, &spool_errors, &spool_lost, &outbox_lost, &sent, &connects, &failures,
+      &commands_refused;
+  Gauge &depth, &lag, &bytes, &connected;
 };
 
 Uplink::Uplink(std::unique_ptr<Spool> spool, std::unique_ptr<StreamFactory> streams,
-               Options options, Callbacks callbacks, prometheus::Registry& registry)
+               Options options, Callbacks callbacks, MetricRegistry& registry)
     : spool_(std::move(spool)),
       streams_(std::move(streams)),
       options_(std::move(options)),
@@ -111,8 +102,9 @@ void Uplink::say_goodbye() {
     settle(rest.checkpoint);
     if (empty || !unspooled_.empty()) break;
   }
+  tell_outbox_loss(Clock::now());
   if (const size_t left = unspooled_.size() + outbox_.depth(); left > 0) {
-    metrics_->outbox_lost.Increment(static_cast<double>(left));
+    metrics_->outbox_lost.add(left);
     SPDLOG_ERROR("{} envelopes are lost: the spool did not take them", left);
   }
   if (!stream_) return;
@@ -140,6 +132,7 @@ void Uplink::spool(std::vector<Outgoing> items) {
   for (Outgoing& item : items) {
     // One bad byte in a command line would make the collector refuse the whole batch, for ever.
     make_utf8(item.envelope);
+    mask_secrets(item.envelope);  // here nothing is judged any more, and nothing has left
     unspooled_.push_back({0, item.priority, item.envelope.SerializeAsString()});
   }
   if (unspooled_.empty()) return;
@@ -148,7 +141,7 @@ void Uplink::spool(std::vector<Outgoing> items) {
     return;
   }
   spool_failing_ = false;
-  metrics_->spooled.Increment(static_cast<double>(unspooled_.size()));
+  metrics_->spooled.add(unspooled_.size());
   tell_spooled();
   unspooled_.clear();
 }
@@ -172,30 +165,38 @@ void Uplink::settle(std::optional<uint64_t> checkpoint) {
 void Uplink::tell_losses(Time now) {
   constexpr milliseconds kInterval{1000};
   if (now - losses_told_ < kInterval) return;
-  if (const uint64_t lost = outbox_.lost(); lost > lost_in_outbox_) {
-    const uint64_t count = lost - lost_in_outbox_;
-    lost_in_outbox_ = lost;
-    losses_told_ = now;
-    metrics_->outbox_lost.Increment(static_cast<double>(count));
-    if (callbacks_.on_loss) callbacks_.on_loss({count, "outbox", 0, 0});
-  }
+  tell_outbox_loss(now);
   const absl::StatusOr<SpoolLoss> loss = spool_->take_loss();
   if (!loss.ok()) {
     on_spool_error(loss.status());
   } else if (loss->count > 0) {
     losses_told_ = now;
-    metrics_->spool_lost.Increment(static_cast<double>(loss->count));
+    metrics_->spool_lost.add(loss->count);
     if (callbacks_.on_loss)
       callbacks_.on_loss({loss->count, "spool", loss->first_sequence, loss->last_sequence});
   }
   if (const uint64_t refused = outbox_.commands_refused(); refused > commands_refused_) {
-    metrics_->commands_refused.Increment(static_cast<double>(refused - commands_refused_));
+    metrics_->commands_refused.add(refused - commands_refused_);
     commands_refused_ = refused;
   }
 }
 
+// What never reached the spool takes sequences there all the same: the collector then names them as
+// missing. Not before the spool can keep that.
+void Uplink::tell_outbox_loss(Time now) {
+  const uint64_t lost = outbox_.lost();
+  if (lost == lost_in_outbox_) return;
+  losses_told_ = now;
+  const absl::StatusOr<SpoolLoss> loss = spool_->skip(lost - lost_in_outbox_);
+  if (!loss.ok()) return on_spool_error(loss.status());
+  lost_in_outbox_ = lost;
+  metrics_->outbox_lost.add(loss->count);
+  if (callbacks_.on_loss)
+    callbacks_.on_loss({loss->count, "outbox", loss->first_sequence, loss->last_sequence});
+}
+
 void Uplink::on_spool_error(const absl::Status& status) {
-  metrics_->spool_errors.Increment();
+  metrics_->spool_errors.add();
   if (!spool_failing_) SPDLOG_ERROR("{}", std::string(status.message()));
   spool_failing_ = true;
   if (!absl::IsDataLoss(status)) return;
@@ -261,8 +262,8 @@ void Uplink::on_greeting(uint64_t sequence) {
   next_ = sequence + 1;
   acknowledged_ = sequence;
   connected_.store(true, std::memory_order_relaxed);
-  metrics_->connects.Increment();
-  metrics_->connected.Set(1);
+  metrics_->connects.add();
+  metrics_->connected.set(1);
   SPDLOG_INFO("connected to the collector; it has everything up to sequence {}", sequence);
 }
 
@@ -282,9 +283,9 @@ void Uplink::on_ack(uint64_t sequence) {
 void Uplink::on_done(const std::string& reason) {
   stream_.reset();
   connected_.store(false, std::memory_order_relaxed);
-  metrics_->connected.Set(0);
+  metrics_->connected.set(0);
   if (stopping_.load(std::memory_order_relaxed)) return;
-  metrics_->failures.Increment();
+  metrics_->failures.add();
   // Doubling from the first to the last back-off, with a random half so that a fleet does not come
   // back as one.
   const unsigned doublings = std::min(failures_, 16U);
@@ -315,20 +316,20 @@ void Uplink::send() {
     if (!envelope.ParseFromString(item.bytes)) {
       // Its sequence still goes out: the collector sees an empty envelope, not a gap.
       envelope.Clear();
-      metrics_->spool_errors.Increment();
+      metrics_->spool_errors.add();
     }
     envelope.set_sequence(item.sequence);
   }
   next_ = items->back().sequence + 1;
-  metrics_->sent.Increment(static_cast<double>(items->size()));
+  metrics_->sent.add(items->size());
   writing_ = true;
   stream_->write(request);
 }
 
 void Uplink::update_gauges() {
-  metrics_->depth.Set(static_cast<double>(outbox_.depth()));
-  metrics_->lag.Set(static_cast<double>(spool_->count()));
-  metrics_->bytes.Set(static_cast<double>(spool_->bytes()));
+  metrics_->depth.set(outbox_.depth());
+  metrics_->lag.set(spool_->count());
+  metrics_->bytes.set(spool_->bytes());
 }
 
 }  // namespace picket

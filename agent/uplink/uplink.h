@@ -5,8 +5,6 @@
 // reported through Callbacks::on_loss, from the uplink thread.
 #pragma once
 
-#include <prometheus/registry.h>
-
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -18,6 +16,7 @@
 #include "agent/spool/spool.h"
 #include "agent/uplink/outbox.h"
 #include "agent/uplink/stream.h"
+#include "common/metrics.h"
 
 namespace picket {
 
@@ -25,7 +24,7 @@ namespace picket {
 struct UplinkLoss {
   uint64_t count = 0;  // 0: not known, of a damaged spool
   std::string where;   // "outbox", "spool", or "damaged spool FILE", which is kept
-  uint64_t first_sequence = 0, last_sequence = 0;  // of the spool: the bounds
+  uint64_t first_sequence = 0, last_sequence = 0;  // the bounds; 0: of a damaged spool
 };
 
 class Uplink {
@@ -34,7 +33,7 @@ class Uplink {
     std::string agent_version, boot_id, kernel;
     size_t outbox_capacity = 8192;
     size_t window = 8192;  // sequences sent and not yet acknowledged
-    size_t batch_items = 256;
+    size_t batch_items = 100;
     size_t batch_bytes = 512 << 10;
     std::chrono::milliseconds first_backoff{100}, last_backoff{5000};
     std::function<double()> random;  // 0..1, for jitter
@@ -52,7 +51,7 @@ class Uplink {
   };
 
   Uplink(std::unique_ptr<Spool> spool, std::unique_ptr<StreamFactory> streams, Options options,
-         Callbacks callbacks, prometheus::Registry& registry);
+         Callbacks callbacks, MetricRegistry& registry);
   ~Uplink();
 
   void start();
@@ -76,6 +75,7 @@ class Uplink {
   void tell_spooled();
   void settle(std::optional<uint64_t> checkpoint);
   void tell_losses(Time now);
+  void tell_outbox_loss(Time now);
   void handle(StreamReport report);
   void on_greeting(uint64_t sequence);
   void on_ack(uint64_t sequence);

@@ -41,6 +41,7 @@ static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
     if (!loss) return;
   }
   __sync_fetch_and_add(&loss->count, 1);
+  if (!reader.lost) reader.lost = 1;
 }
 
 PK_INLINE bool pk_is_urgent(enum pk_type type, __u32 class) {
@@ -58,7 +59,7 @@ static __noinline bool pk_admit(__u32 type, __u64 workspace, __u32 size, __u32 r
       .filled = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA),
       .read = bpf_ringbuf_query(&ring, BPF_RB_CONS_POS),
   };
-  if (pk_has_room(&state, rank) && pk_take_share(&state, workspace, size, rank)) return true;
+  if (pk_take_share(&state, workspace, size, rank)) return true;
   pk_count_loss(type, workspace);
   return false;
 }

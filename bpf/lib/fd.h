@@ -30,6 +30,16 @@ PK_INLINE struct file *pk_file_of_fd(struct task_struct *task, __u32 fd) {
   return file;
 }
 
+PK_INLINE struct sock *pk_sock_of_file(struct file *file) {
+  if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK) return NULL;
+  struct socket *socket = BPF_CORE_READ(file, private_data);
+  return BPF_CORE_READ(socket, sk);
+}
+
+PK_INLINE struct sock *pk_sock_of_fd(struct task_struct *task, __u32 fd) {
+  return pk_sock_of_file(pk_file_of_fd(task, fd));
+}
+
 PK_INLINE __u8 pk_direction_of(struct sock *sk, __u8 protocol) {
   __u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
   if (protocol == IPPROTO_UDP) return state == TCP_ESTABLISHED ? PK_DIR_OUTBOUND : PK_DIR_UNKNOWN;

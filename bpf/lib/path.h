@@ -185,11 +185,16 @@ PK_INLINE void pk_forget(struct pk_tail *tail) {
 #define PK_TAIL_LAST \
   (PK_RECORD_MAX - PK_PATH_MAX) /* from here on nothing of full length fits any more */
 
-/* 6.1 loses a bound that was checked on a copy in another register. */
-PK_INLINE __u32 pk_bounded(__u32 at) {
-  asm volatile("%[at] &= %[mask]" : [at] "+r"(at) : [mask] "i"(PK_RECORD_MAX - 1));
-  return at;
-}
+/* The compiler drops a mask that a check has made needless, and the verifier loses a bound that was
+ * checked on a copy in another register, or on half of it. */
+#define PK_MASKED(value, mask)                                     \
+  ({                                                               \
+    __u32 masked_ = (value);                                       \
+    asm volatile("%0 &= %1" : "+r"(masked_) : "i"((__u32)(mask))); \
+    masked_;                                                       \
+  })
+
+PK_INLINE __u32 pk_bounded(__u32 at) { return PK_MASKED(at, PK_RECORD_MAX - 1); }
 
 PK_INLINE void pk_append_walk(struct pk_tail *tail, pk_str *string, const struct pk_walk *walk) {
   __u32 at = tail->at;

@@ -12,10 +12,12 @@
 #include "bpf/lib/unasked.h"
 
 /* <linux/io_uring.h> */
+#define IORING_OP_SENDMSG 9
 #define IORING_OP_RECVMSG 10
 #define IORING_OP_ACCEPT 13
 #define IORING_OP_CONNECT 16
 #define IORING_OP_OPENAT 18
+#define IORING_OP_SEND 26
 #define IORING_OP_OPENAT2 28
 #define IORING_OP_RENAMEAT 35
 #define IORING_OP_UNLINKAT 36
@@ -24,7 +26,9 @@
 #define IORING_OP_LINKAT 39
 #define IORING_OP_SETXATTR 42
 #define IORING_OP_SOCKET 45 /* since 5.19 */
-#define IORING_OP_BIND 56   /* since 6.11, as listen */
+#define IORING_OP_SEND_ZC 47
+#define IORING_OP_SENDMSG_ZC 48
+#define IORING_OP_BIND 56 /* since 6.11, as listen */
 #define IORING_OP_LISTEN 57
 
 /* Bits of a request's flags: those of its entry in the ring. */
@@ -76,6 +80,20 @@ PK_INLINE __u16 pk_ring_socket_call(__u8 operation) {
       return PK_CALL_connect;
     case IORING_OP_RECVMSG:
       return PK_CALL_recvmsg;
+    default:
+      return PK_CALL_NONE;
+  }
+}
+
+/* Of a datagram. */
+PK_INLINE __u16 pk_ring_send_call(__u8 operation) {
+  switch (operation) {
+    case IORING_OP_SEND:
+    case IORING_OP_SEND_ZC:
+      return PK_CALL_sendto;
+    case IORING_OP_SENDMSG:
+    case IORING_OP_SENDMSG_ZC:
+      return PK_CALL_sendmsg;
     default:
       return PK_CALL_NONE;
   }

@@ -27,7 +27,7 @@ PK_INLINE struct pk_call_row pk_row_of(__u64 number, bool compat) {
   return compat ? calls32[nr] : calls64[nr];
 }
 
-#define PK_SOCKETCALL_ARGS 4 /* of the calls below, as far as a handler asks */
+#define PK_SOCKETCALL_ARGS PK_ARGS /* no call below has more */
 
 /* i386's socketcall is many calls: which one, says its first argument, by the numbers of
  * linux/net.h. */
@@ -49,13 +49,29 @@ PK_INLINE struct pk_call_row pk_row_of_socketcall(__u32 which) {
     case 5:
       row.call = PK_CALL_accept;
       break;
+    case 11:
+      row.call = PK_CALL_sendto;
+      break;
+    case 16:
+      row.call = PK_CALL_sendmsg;
+      break;
+    case 17:
+      row.call = PK_CALL_recvmsg;
+      break;
     case 18:
       row.call = PK_CALL_accept4;
+      break;
+    case 19:
+      row.call = PK_CALL_recvmmsg;
+      break;
+    case 20:
+      row.call = PK_CALL_sendmmsg;
       break;
     default: /* nothing that another hook does not tell */
       return row;
   }
-  row.handler = PK_ON_SOCKET;
+  bool receives = row.call == PK_CALL_recvmsg || row.call == PK_CALL_recvmmsg;
+  row.handler = receives ? PK_ON_STDIO : PK_ON_SOCKET;
   return row;
 }
 

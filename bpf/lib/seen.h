@@ -47,6 +47,22 @@ struct pk_opening {
   __u32 interest;
 };
 
+/* On the stack there is no room for it beside a walk over descriptors (holds.h), which before 6.13
+ * counts to the same 512 bytes. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct pk_opening);
+} opening_scratch __weak SEC(".maps");
+
+PK_INLINE struct pk_opening *pk_empty_opening(void) {
+  __u32 zero = 0;
+  struct pk_opening *opening = bpf_map_lookup_elem(&opening_scratch, &zero);
+  if (opening) __builtin_memset(opening, 0, sizeof(*opening));
+  return opening;
+}
+
 PK_INLINE __u64 pk_hash_dentry(struct dentry *dentry) {
   struct pk_name name = {};
   __u32 length = BPF_CORE_READ(dentry, d_name.len);
@@ -136,6 +152,17 @@ PK_INLINE void pk_seen_by_program(struct pk_seen_id *id, struct task_struct *tas
   id->pid = BPF_CORE_READ(exe, i_sb, s_dev);
 }
 
+/* Where a name starts makes it another one. */
+PK_INLINE void pk_seen_from(struct pk_seen_id *id, struct task_struct *task, int directory) {
+  struct fs_struct *fs = task->fs;
+  id->parent = (__u64)BPF_CORE_READ(fs, root.dentry);
+  struct file *file = directory < 0 ? NULL : pk_file_of_current(task, directory);
+  struct path *start = directory == AT_FDCWD ? &fs->pwd : file ? &file->f_path : NULL;
+  if (!start) return;
+  id->dentry = (__u64)BPF_CORE_READ(start, dentry);
+  id->mount = (__u64)BPF_CORE_READ(start, mnt);
+}
+
 PK_INLINE bool pk_same_open(const struct pk_seen_id *a, const struct pk_seen_id *b) {
   const __u64 *left = (const void *)a, *right = (const void *)b;
   __u64 differs = 0;
@@ -144,7 +171,7 @@ PK_INLINE bool pk_same_open(const struct pk_seen_id *a, const struct pk_seen_id 
 }
 
 PK_INLINE __u64 pk_seen_slot(const struct pk_seen_id *id) {
-  __u64 hash = (id->inode ^ id->name) * 0x9e3779b97f4a7c15ull;
+  __u64 hash = (id->inode ^ id->name ^ id->dentry) * 0x9e3779b97f4a7c15ull;
   hash = (hash ^ hash >> 29 ^ id->who ^ id->flags) * 0xbf58476d1ce4e5b9ull;
   return (hash >> 32) & (PK_SEEN_SLOTS - 1);
 }

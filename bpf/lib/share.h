@@ -8,7 +8,8 @@
  *   ordinary                                                           three eighths
  *   urgent (a loaded rule that calls for somebody could match)          three quarters
  * Bulk that a rule calls for counts as ordinary. Bulk of anybody may fill three quarters of the ring, what is
- * ordinary seven eighths.
+ * ordinary seven eighths, and a workspace that holds next to nothing fifteen sixteenths: several loud ones leave room
+ * to a quiet one, and the rest to what is urgent.
  * Two processors may count at the same time: a bound can be overrun by a record or two.
  */
 #ifndef PICKET_LIB_SHARE_H
@@ -32,10 +33,9 @@ struct pk_ring_state {
   __u64 read; /* position up to which the reader is done */
 };
 
-/* Several loud workspaces together leave an eighth of the ring to what is urgent. */
-PK_INLINE bool pk_has_room(const struct pk_ring_state *ring, enum pk_rank rank) {
+PK_INLINE bool pk_has_room(const struct pk_ring_state *ring, enum pk_rank rank, bool quiet) {
   if (rank == PK_URGENT) return true;
-  return ring->filled <= ring->size / 8 * (rank == PK_ORDINARY ? 7 : 6);
+  return ring->filled <= ring->size / 16 * (quiet ? 15 : rank == PK_ORDINARY ? 14 : 12);
 }
 
 PK_INLINE __u64 pk_bound(const struct pk_ring_state *ring, enum pk_rank rank) {
@@ -47,8 +47,9 @@ PK_INLINE __u64 pk_bound(const struct pk_ring_state *ring, enum pk_rank rank) {
 PK_INLINE bool pk_take_share(const struct pk_ring_state *ring, __u64 workspace, __u32 size,
                              enum pk_rank rank) {
   struct pk_cgroup_scope *own = bpf_map_lookup_elem(&cgroups, &workspace);
-  if (!own) return true;
+  if (!own) return pk_has_room(ring, rank, false);
   if (own->last <= ring->read) own->held = 0;
+  if (!pk_has_room(ring, rank, own->held <= ring->size / 32)) return false;
   if (own->held + size > pk_bound(ring, rank)) return false;
   own->held += size;
   own->last = ring->read + ring->filled + size;

@@ -46,6 +46,12 @@ PK_INLINE __u64 pk_argument(const struct pk_call_state *call, __u8 place) {
   return index < PK_ARGS ? call->argument[index] : 0;
 }
 
+/* An id of 16 bits, as i386's first calls take them: all ones are -1. */
+PK_INLINE __u32 pk_long_id(__u32 id) {
+  id &= 0xffff;
+  return id == 0xffff ? 0xffffffffu : id;
+}
+
 /* PK_CALL_HANDLER(stdio) { ... } sees `task` and `call`. The agent finds the programs by name. */
 #define PK_CALL_HANDLER(name)                                                              \
   PK_INLINE void pk_on_##name(struct task_struct *task, const struct pk_call_state *call); \

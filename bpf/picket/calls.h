@@ -27,12 +27,12 @@ enum pk_handler {
   X(vfork, 58, 190, PK_OWN_HOOK, PK_FORK)                        \
   X(clone, 56, 120, PK_OWN_HOOK, PK_FORK)                        \
   X(clone3, 435, 435, PK_OWN_HOOK, PK_FORK)                      \
-  X(execve, 59, 11, PK_OWN_HOOK, PK_EXEC)                        \
-  X(execveat, 322, 358, PK_OWN_HOOK, PK_EXEC)                    \
+  X(execve, 59, 11, PK_ON_SYSTEM, PK_EXEC)                       \
+  X(execveat, 322, 358, PK_ON_SYSTEM, PK_EXEC)                   \
   X(connect, 42, 362, PK_ON_SOCKET, PK_CONNECT)                  \
-  X(sendto, 44, 369, PK_OWN_HOOK, PK_CONNECT)                    \
-  X(sendmsg, 46, 370, PK_OWN_HOOK, PK_CONNECT)                   \
-  X(sendmmsg, 307, 345, PK_OWN_HOOK, PK_CONNECT)                 \
+  X(sendto, 44, 369, PK_ON_SOCKET, PK_CONNECT)                   \
+  X(sendmsg, 46, 370, PK_ON_SOCKET, PK_CONNECT)                  \
+  X(sendmmsg, 307, 345, PK_ON_SOCKET, PK_CONNECT)                \
   X(socketcall, PK_NO_NUMBER, 102, PK_OWN_HOOK, PK_CONNECT)      \
   X(dup, 32, 41, PK_ON_STDIO, PK_STDIO)                          \
   X(dup2, 33, 63, PK_ON_STDIO, PK_STDIO)                         \
@@ -161,7 +161,9 @@ enum pk_handler {
   X(pidfd_send_signal, 424, 424, PK_OWN_HOOK, PK_SYSTEM)         \
   X(open_tree_attr, 467, 467, PK_ON_SYSTEM, PK_SYSTEM)           \
   X(recvmsg, 47, 372, PK_ON_STDIO, PK_HOLDS)                     \
-  X(process_madvise, 440, 440, PK_ON_SYSTEM, PK_SYSTEM)
+  X(process_madvise, 440, 440, PK_ON_SYSTEM, PK_SYSTEM)          \
+  X(recvmmsg, 299, 337, PK_ON_STDIO, PK_HOLDS)                   \
+  X(recvmmsg_time64, PK_NO_NUMBER, 417, PK_ON_STDIO, PK_HOLDS)
 
 #define PK_CALL_ID(name, native, compat, handler, type) PK_CALL_##name,
 enum pk_call { PK_CALL_NONE = 0, PK_CALLS(PK_CALL_ID) PK_CALL_END };
@@ -169,6 +171,8 @@ enum pk_call { PK_CALL_NONE = 0, PK_CALLS(PK_CALL_ID) PK_CALL_END };
 
 /* Arguments of PK_SYSTEM calls that are texts, by the bits of their places. */
 #define PK_TEXT_ARGUMENTS(X) \
+  X(execve, 0x1)             \
+  X(execveat, 0x2)           \
   X(mount, 0x7)              \
   X(umount, 0x1)             \
   X(umount2, 0x1)            \

@@ -303,7 +303,7 @@ struct pk_ends {
   __u8 remote_addr[16];
 };
 
-/* header.call: socket, bind, listen, accept, accept4; connect of a unix socket */
+/* header.call: socket, bind, listen, accept, accept4; of a unix socket connect, sendto, send(m)msg */
 struct pk_socket {
   struct pk_header header;
   struct pk_ends ends;

@@ -92,8 +92,8 @@ struct pk_label {
   __u32 outside; /* 1: the process has left its workspace's cgroup */
   struct pk_lineage lineage;
   struct pk_cpu_use cpu;
-  __u32 connected; /* 1: it, or who made it, opened or was given a connection */
-  __u32 zero;
+  __u32 connected;   /* 1: it, or who made it, opened or was given a connection */
+  __u32 compat_exec; /* 1: it is about to run a program, by the 32-bit interface */
 };
 
 /* Argument of the program set_lineage, which the agent runs; it answers 0 when the process is gone. */
@@ -103,14 +103,15 @@ struct pk_lineage_change {
 };
 
 /*
- * Variable `reader`, mapped by the agent: when the one that reads the ring wants to be woken.
+ * Variable `reader`, mapped by the agent: when the one that reads the ring wants to be woken, and
+ * whether it has counters to read.
  * Bit c of urgent[t], written from the rules: a record of type t and class c may match a rule whose
  * answer cannot wait. All ones until the rules are known. Everything else waits for company.
  */
 struct pk_reader {
   __u64 urgent[PK_TYPE_END];
   __u32 asleep; /* 1: the ring was empty and the agent waits for whatever comes next */
-  __u32 zero;
+  __u32 lost;   /* 1: a counter of map `losses` has grown since the agent wrote 0 here */
 };
 
 /* What a record tells before any rule is asked: of an exec its traits, of an open whether it is of
@@ -164,10 +165,12 @@ struct pk_seen_key {
 struct pk_seen_id {
   __u64 who; /* start of the process, or the inode of its program */
   __u64 inode;
-  __u64 dentry; /* of the file and its directory: the same file under another name is another */
+  /* Of the file and its directory: the same file under another name is another. Of a failed open of
+   * where its name starts and of the process's root. */
+  __u64 dentry;
   __u64 parent;
   __u64 mount;
-  __u64 name; /* hash; of a failed open, of all that was passed */
+  __u64 name; /* hash; of a failed open keyed, of all that was passed (keyed_hash.h) */
   __u64 cap_effective;
   __u32 pid;     /* or the device of its program */
   __u32 exec_id; /* counts the programs that the process has run */
@@ -175,9 +178,12 @@ struct pk_seen_id {
   __u32 gid;
   __u32 dev;
   __u32 flags;
-  __u32 result; /* of a failed open the error */
-  __u32 zero;
+  __u32 result;  /* of a failed open the error */
+  __u32 resolve; /* and how its name was to be resolved */
 };
+
+#define PK_RING_NAMES_MAX 512    /* opens of rings under way whose names are kept */
+#define PK_RING_ACCEPTS_MAX 4096 /* accepts of rings under way */
 
 struct pk_seen {
   struct pk_seen_id id;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The cgroup family: how a workspace comes to be, who enters it, who leaves, how it ends. */
 #include "bpf/lib/exec_record.h"
+#include "bpf/lib/rows.h"
 #include "bpf/lib/scope.h"
 #include "bpf/picket/container_name.h"
 
@@ -161,11 +162,24 @@ PK_INLINE bool pk_is_runc_init(const char *name) {
   return true;
 }
 
+/* An exec takes its program's name while it is still the call that it was made as: what sets the
+ * new program up forgets that. */
+PK_INLINE void pk_note_compat_exec(struct task_struct *task) {
+  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+  __u64 number = ~0ull;
+  bpf_probe_read_kernel(&number, sizeof(number), &regs->orig_ax);
+  __u16 call = pk_row_of(number, true).call;
+  if (call != PK_CALL_execve && call != PK_CALL_execveat) return;
+  struct pk_label *label = pk_label_of(task);
+  if (label) label->compat_exec = 1;
+}
+
 /*
  * Hook: task_rename: runc's last stage names itself in the container's cgroup before it runs the
  *   container's program. It finds containers whose cgroup has a free name (`runc run demo` makes
  *   /demo). `runc exec` takes the name where it was started, often in the runtime's own cgroup, and
- *   moves afterwards: then runc, its parent, is in the same cgroup.
+ *   moves afterwards: then runc, its parent, is in the same cgroup. And an exec by the 32-bit interface
+ *   is known as one here and no more when it is told.
  * Oldest kernel: 6.1.
  * Cost: 16 bytes compared for every exec and thread name of the machine.
  * Blind spot: a stranger can take the name and so have its own cgroup watched; it cannot have one
@@ -173,6 +187,7 @@ PK_INLINE bool pk_is_runc_init(const char *name) {
  */
 SEC("tp_btf/task_rename")
 int BPF_PROG(on_rename, struct task_struct *task, const char *name) {
+  if (pk_in_compat_call(task)) pk_note_compat_exec(task);
   if (!pk_is_runc_init(name)) return 0;
   struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
   if (BPF_CORE_READ(cgroup, level) == 0) return 0;

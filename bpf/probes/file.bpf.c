@@ -51,10 +51,21 @@ static const struct pk_shape shapes[PK_CALL_END] = {
     PK_SHAPE(setxattrat, .directory = 1, .path = 2, .flags = 3, .name = 4),
 };
 
+/* i386's first calls of that name have short ids; its later ones have long lengths in two halves. */
+PK_INLINE bool pk_has_short_ids(const struct pk_call_state *call) {
+  return call->flags & PK_COMPAT && (call->call == PK_CALL_chown || call->call == PK_CALL_lchown ||
+                                     call->call == PK_CALL_fchown);
+}
+
+PK_INLINE bool pk_has_two_halves(const struct pk_call_state *call) {
+  return call->call == PK_CALL_truncate64 || call->call == PK_CALL_ftruncate64;
+}
+
 PK_INLINE void pk_fill_asked(struct pk_file *record, const struct pk_call_state *call,
                              const struct pk_shape *shape) {
   record->result = call->result;
   record->size = pk_argument(call, shape->size);
+  if (pk_has_two_halves(call)) record->size |= pk_argument(call, shape->size + 1) << 32;
   record->asked_mode = pk_argument(call, shape->mode);
   record->asked_rdev = pk_argument(call, shape->rdev);
   record->flags = pk_argument(call, shape->flags);
@@ -62,6 +73,9 @@ PK_INLINE void pk_fill_asked(struct pk_file *record, const struct pk_call_state 
   if (!shape->owner) return;
   record->asked_owner = pk_argument(call, shape->owner);
   record->asked_group = pk_argument(call, shape->owner + 1);
+  if (!pk_has_short_ids(call)) return;
+  record->asked_owner = pk_long_id(record->asked_owner);
+  record->asked_group = pk_long_id(record->asked_group);
 }
 
 /* Of a call with a descriptor: what it was for was noted; without that, what is in it now. */

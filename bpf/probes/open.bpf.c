@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The open family: which file a descriptor was opened for, and which was refused. */
 #include "bpf/lib/holds.h"
+#include "bpf/lib/name_hash.h"
 #include "bpf/lib/noted.h"
 #include "bpf/lib/ring.h"
 #include "bpf/lib/seen.h"
@@ -25,6 +26,7 @@ struct pk_asked { /* by the caller */
   int directory;
   __u32 flags;
   __u32 mode;
+  __u32 resolve;
 };
 
 PK_INLINE void pk_read_asked(struct pk_asked *asked, const struct pk_call_state *call) {
@@ -46,10 +48,11 @@ PK_INLINE void pk_read_asked(struct pk_asked *asked, const struct pk_call_state 
   asked->flags = call->argument[2];
   asked->mode = call->argument[3];
   if (call->call != PK_CALL_openat2) return;
-  __u64 how[2] = {}; /* struct open_how: flags, mode */
+  __u64 how[3] = {}; /* struct open_how: flags, mode, resolve */
   bpf_probe_read_user(how, sizeof(how), (const void *)call->argument[2]);
   asked->flags = how[0];
   asked->mode = how[1];
+  asked->resolve = how[2];
 }
 
 PK_INLINE struct pk_open *pk_begin_open(struct pk_scratch *place, struct task_struct *task,
@@ -124,22 +127,6 @@ PK_INLINE void pk_tell_open(struct task_struct *task, const struct pk_call_state
   pk_end_open(record, &tail);
 }
 
-/* On the stack there is no room for it beside a walk over descriptors (holds.h), which before 6.13
- * counts to the same 512 bytes. */
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct pk_opening);
-} opening_scratch SEC(".maps");
-
-PK_INLINE struct pk_opening *pk_empty_opening(void) {
-  __u32 zero = 0;
-  struct pk_opening *opening = bpf_map_lookup_elem(&opening_scratch, &zero);
-  if (opening) __builtin_memset(opening, 0, sizeof(*opening));
-  return opening;
-}
-
 PK_INLINE void pk_on_opened(struct task_struct *task, const struct pk_call_state *call,
                             const struct pk_asked *asked, const struct pk_opening *opening,
                             struct file *now) {
@@ -149,39 +136,46 @@ PK_INLINE void pk_on_opened(struct task_struct *task, const struct pk_call_state
     pk_tell_open(task, call, asked, opening, now, repeats);
 }
 
-/* There is no file to look at: the name as it is in the caller's memory by now, marked as that. */
-PK_INLINE void pk_on_nothing(struct task_struct *task, const struct pk_call_state *call,
-                             const struct pk_asked *asked) {
-  bool denied = call->result == -EPERM || call->result == -EACCES || call->result == -EROFS;
-  bool writes = asked->flags & (O_WRONLY | O_RDWR);
-  if (call->result < 0 && !denied && !writes) return;
-  struct pk_scratch *place = pk_scratch();
-  if (!place) return;
-  struct pk_name start = {};
-  bpf_probe_read_user_str(&start, sizeof(start), (const void *)asked->path);
-  struct pk_seen_id id = {
-      .name = pk_hash_name(&start),
-      .inode = asked->path,
-      .flags = asked->flags,
-      .result = call->result,
-  };
-  pk_seen_by_process(&id, task);
-  __u32 repeats = 0;
-  if (!pk_is_new(&id, call->workspace, &repeats)) return;
+/* Of the name alone, which the scratch's path has: as it is in the caller's memory by now, marked as
+ * that, or the kernel's copy of a ring's request. */
+PK_INLINE void pk_tell_name(struct pk_scratch *place, struct task_struct *task,
+                            const struct pk_call_state *call, const struct pk_asked *asked,
+                            __u32 interest, __u32 repeats) {
   struct pk_open *record = pk_begin_open(place, task, call, asked);
-  record->header.flags |= PK_USER_TEXT;
+  if (!(call->flags & PK_IO_URING)) record->header.flags |= PK_USER_TEXT;
   record->flags = asked->flags;
-  record->interest = PK_OF_REFUSED;
+  record->interest = interest;
   record->repeats = repeats;
-  record->writes = writes;
+  record->writes = !!(asked->flags & (O_WRONLY | O_RDWR));
   record->reads = !(asked->flags & O_WRONLY);
+  bool is_relative = place->path[0] != '/';
   struct pk_tail tail = {.record = place->record, .at = sizeof(*record)};
-  if (asked->path) {
-    pk_append_user_string(&tail, &record->raw, asked->path);
-    if (pk_is_relative(asked->path))
-      pk_append_start(&tail, &record->directory, place->path, task, asked->directory);
-  }
+  pk_append_kernel_string(&tail, &record->raw, place->path);
+  if (is_relative) pk_append_start(&tail, &record->directory, place->path, task, asked->directory);
   pk_end_open(record, &tail);
+}
+
+/* There is no file to look at, but a name of `length` bytes in the scratch's path. */
+PK_INLINE void pk_on_nothing(struct task_struct *task, const struct pk_call_state *call,
+                             const struct pk_asked *asked, struct pk_scratch *place, __u32 length) {
+  struct pk_opening *opening = pk_empty_opening();
+  if (!opening) return;
+  struct pk_seen_id *id = &opening->id;
+  id->name = pk_hash_text(place->path, length);
+  id->flags = asked->flags;
+  id->resolve = asked->resolve;
+  id->result = call->result;
+  pk_seen_from(id, task, asked->directory);
+  pk_seen_by_process(id, task);
+  __u32 repeats = 0;
+  if (pk_is_new(id, call->workspace, &repeats))
+    pk_tell_name(place, task, call, asked, PK_OF_REFUSED, repeats);
+}
+
+/* Refused, or to be written to, or nothing is left of it. What was not found is no news. */
+PK_INLINE bool pk_is_told_failure(const struct pk_call_state *call, const struct pk_asked *asked) {
+  bool denied = call->result == -EPERM || call->result == -EACCES || call->result == -EROFS;
+  return call->result >= 0 || denied || asked->flags & (O_WRONLY | O_RDWR);
 }
 
 /*
@@ -208,18 +202,59 @@ PK_CALL_HANDLER(open) {
     if (!found) return;
     pk_fill_opening(found, task, file, asked.flags & O_FOR_OPEN_ONLY);
     pk_on_opened(task, call, &asked, found, file);
-  } else {
-    pk_on_nothing(task, call, &asked);
+  } else if (pk_is_told_failure(call, &asked)) {
+    struct pk_scratch *place = pk_scratch();
+    if (!place) return;
+    place->path[0] = 0;
+    long length = bpf_probe_read_user_str(place->path, PK_PATH_MAX, (const void *)asked.path);
+    pk_on_nothing(task, call, &asked, place, length > 0 ? length - 1 : 0);
   }
   if (file && (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFIFO)
     pk_tell_own_holds(task, false);
   if (takes_notes) pk_forget_notes(tid);
 }
 
+/* A ring's request loses its name before it is told of as refused: until then it is kept here, by
+ * the request. */
+struct pk_ring_name {
+  char text[PK_PATH_MAX];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, PK_RING_NAMES_MAX);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u64);
+  __type(value, struct pk_ring_name);
+} ring_names SEC(".maps");
+
 PK_INLINE void pk_read_asked_of_ring(struct pk_asked *asked, struct io_open *open) {
   asked->directory = BPF_CORE_READ(open, dfd);
   asked->flags = BPF_CORE_READ(open, how.flags);
   asked->mode = BPF_CORE_READ(open, how.mode);
+  asked->resolve = BPF_CORE_READ(open, how.resolve);
+}
+
+PK_INLINE void pk_on_ring_opened(struct task_struct *task, const struct pk_call_state *call,
+                                 struct io_open *open, const struct pk_ring_name *name) {
+  struct pk_asked asked = {};
+  pk_read_asked_of_ring(&asked, open);
+  bool tabled = BPF_CORE_READ(open, file_slot);
+  struct file *file = call->result < 0 || tabled ? NULL : pk_file_of_current(task, call->result);
+  if (file) {
+    struct pk_opening *found = pk_empty_opening();
+    if (!found) return;
+    pk_fill_opening(found, task, file, asked.flags & O_FOR_OPEN_ONLY);
+    pk_on_opened(task, call, &asked, found, file);
+    return;
+  }
+  struct pk_scratch *place = pk_scratch();
+  if (!name || !place || !pk_is_told_failure(call, &asked)) return;
+  long length = bpf_probe_read_kernel_str(place->path, PK_PATH_MAX, name->text);
+  if (call->result >= 0 && tabled)
+    pk_tell_name(place, task, call, &asked, 0, 0);
+  else
+    pk_on_nothing(task, call, &asked, place, length > 0 ? length - 1 : 0);
 }
 
 /*
@@ -228,35 +263,33 @@ PK_INLINE void pk_read_asked_of_ring(struct pk_asked *asked, struct io_open *ope
  * Oldest kernel: 6.1.
  * Cost: a look at the operation for every request of the machine that is done; as of openat for those
  *   of a workspace.
- * Blind spot: as of openat; what was refused, whose name is gone by now.
+ * Blind spot: as of openat; what a name into the ring's own table leads to: no descriptor does.
  */
 SEC("tp_btf/io_uring_complete")
 int on_ring_opened(__u64 *ctx) {
   struct io_kiocb *request = (void *)ctx[1];
   if (!request) return 0; /* one of several answers to one request */
+  __u16 opens = pk_ring_open_call(pk_operation(request));
+  if (opens == PK_CALL_NONE) return 0;
   struct task_struct *task = bpf_get_current_task_btf();
-  struct io_open *open = (void *)request;
+  __u64 key = (__u64)request;
+  struct pk_ring_name *name = bpf_map_lookup_elem(&ring_names, &key);
   struct pk_call_state call = {};
-  if (!pk_take_request(&call, task, pk_ring_open_call(pk_operation(request)))) return 0;
-  call.result = BPF_CORE_READ(request, cqe.res);
-  if (call.result < 0 || BPF_CORE_READ(open, file_slot)) return 0;
-  struct file *file = pk_file_of_current(task, call.result);
-  if (!file) return 0;
-  struct pk_asked asked = {};
-  pk_read_asked_of_ring(&asked, open);
-  struct pk_opening found = {};
-  pk_fill_opening(&found, task, file, asked.flags & O_FOR_OPEN_ONLY);
-  pk_on_opened(task, &call, &asked, &found, file);
+  if (pk_take_request(&call, task, opens)) {
+    call.result = BPF_CORE_READ(request, cqe.res);
+    pk_on_ring_opened(task, &call, (struct io_open *)request, name);
+  }
+  if (name) bpf_map_delete_elem(&ring_names, &key);
   return 0;
 }
 
 /*
- * Hook: io_uring_submit_req (6.1: io_uring_submit_sqe) for an openat into the ring's own table, which
- *   no descriptor leads to, and for one that asks not to be told of its end: by the kernel's copy of
- *   its name.
+ * Hook: io_uring_submit_req (6.1: io_uring_submit_sqe): an openat of a ring begins. The kernel's copy
+ *   of its name is noted until it is done. One that asks not to be told of its end, and one for whose
+ *   name there is no room, is told now.
  * Oldest kernel: 6.1.
- * Cost: a look at the operation for every request of the machine; 2 us for one of a workspace.
- * Blind spot: where the name leads to, and whether it does; links are not followed.
+ * Cost: a look at the operation for every request of the machine; 1 us for one of a workspace.
+ * Blind spot: of what is told now where the name leads to, and whether it does.
  */
 SEC("tp_btf/io_uring_submit_req")
 int on_ring_open(__u64 *ctx) {
@@ -266,18 +299,29 @@ int on_ring_open(__u64 *ctx) {
   struct pk_call_state call = {};
   if (!pk_take_request(&call, task, pk_ring_open_call(pk_begun_operation(request)))) return 0;
   struct pk_scratch *place = pk_scratch();
-  if (!place || !(BPF_CORE_READ(open, file_slot) || pk_is_silent(request))) return 0;
+  if (!place) return 0;
+  place->path[0] = 0;
+  struct filename *name = BPF_CORE_READ(open, filename);
+  bpf_probe_read_kernel_str(place->path, PK_PATH_MAX, BPF_CORE_READ(name, name));
+  __u64 key = (__u64)request;
+  if (!pk_is_silent(request) && !bpf_map_update_elem(&ring_names, &key, place->path, BPF_ANY))
+    return 0;
   struct pk_asked asked = {};
   pk_read_asked_of_ring(&asked, open);
-  struct pk_open *record = pk_begin_open(place, task, &call, &asked);
-  record->flags = asked.flags;
-  record->writes = !!(asked.flags & (O_WRONLY | O_RDWR));
-  record->reads = !(asked.flags & O_WRONLY);
-  struct pk_tail tail = {.record = place->record, .at = sizeof(*record)};
-  struct filename *name = BPF_CORE_READ(open, filename);
-  pk_append_kernel_string(&tail, &record->raw, BPF_CORE_READ(name, name));
-  if (pk_is_relative_name(name))
-    pk_append_start(&tail, &record->directory, place->path, task, asked.directory);
-  pk_end_open(record, &tail);
+  pk_tell_name(place, task, &call, &asked, 0, 0);
+  return 0;
+}
+
+/*
+ * Hook: io_uring_fail_link: a request that waited for another will never run, and may end without a
+ *   word. Nothing is told; its name is forgotten.
+ * Oldest kernel: 6.1.
+ * Cost: a look-up for every such request of the machine.
+ * Blind spot: none.
+ */
+SEC("tp_btf/io_uring_fail_link")
+int on_ring_unlinked(__u64 *ctx) {
+  __u64 key = ctx[1];
+  bpf_map_delete_elem(&ring_names, &key);
   return 0;
 }

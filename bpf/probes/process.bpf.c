@@ -95,7 +95,9 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
   struct pk_exec *record = (void *)scratch->record;
   struct fs_struct *fs = BPF_CORE_READ(task, fs);
   struct file *exe = BPF_CORE_READ(bprm, file);
-  pk_fill_exec(record, PK_EXEC, task, label->workspace, pk_origin_flags(label));
+  __u32 flags = pk_origin_flags(label) | (label->compat_exec ? PK_COMPAT : 0);
+  label->compat_exec = 0;
+  pk_fill_exec(record, PK_EXEC, task, label->workspace, flags);
   pk_fill_exe(record, exe, fs);
   record->argc = BPF_CORE_READ(bprm, argc);
 

@@ -12,8 +12,8 @@ char LICENSE[] SEC("license") = "GPL";
 #define F_DUPFD_CLOEXEC 1030
 
 /*
- * Hook: the end of dup, dup2, dup3, fcntl and recvmsg (syscall.bpf.c). What the call left behind is looked
- *   at, not what it was asked for: the result is the descriptor, the kernel's file is what is in
+ * Hook: the end of dup, dup2, dup3, fcntl, recvmsg and recvmmsg (syscall.bpf.c). What the call left behind is
+ *   looked at, not what it was asked for: the result is the descriptor, the kernel's file is what is in
  *   it. Another thread may put yet another file there before this runs; then that one is told,
  *   which is true too.
  * Oldest kernel: 6.1.
@@ -23,8 +23,8 @@ char LICENSE[] SEC("license") = "GPL";
  *   (on_sock_state).
  */
 PK_CALL_HANDLER(stdio) {
-  if (call->call == PK_CALL_recvmsg) {
-    if (pk_got_descriptors(call)) pk_tell_own_holds(task, true);
+  if (call->call == PK_CALL_recvmsg || pk_has_many_messages(call)) {
+    if (pk_got_descriptors(task, call)) pk_tell_own_holds(task, true);
     return;
   }
   if (call->result < 0 || call->result > 2) return;

@@ -45,11 +45,21 @@ PK_INLINE void pk_read_arguments(__u64 *argument, const struct pt_regs *regs, bo
   }
 }
 
-/* Its arguments stand in the caller's memory: a thread may have changed them since. */
+/* Its arguments stand in the caller's memory: a thread may have changed them since. One by one: behind
+ * the last there may be nothing. */
 PK_INLINE void pk_read_socketcall(__u64 *argument) {
-  __u32 values[PK_SOCKETCALL_ARGS] = {};
-  bpf_probe_read_user(values, sizeof(values), (const void *)argument[1]);
-  for (__u32 i = 0; i < PK_SOCKETCALL_ARGS; i++) argument[i] = values[i];
+  const __u32 *from = (const __u32 *)argument[1];
+  for (__u32 i = 0; i < PK_SOCKETCALL_ARGS; i++) {
+    __u32 value = 0;
+    bpf_probe_read_user(&value, sizeof(value), from + i);
+    argument[i] = value;
+  }
+}
+
+/* Sent over a connection, as nearly all is: no address, no news. */
+PK_INLINE bool pk_is_plain_send(struct pk_call_row row, struct pt_regs *regs, bool compat) {
+  if (row.call != PK_CALL_sendto) return false;
+  return !(compat ? (__u32)BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, r8));
 }
 
 /* True when the call is somebody's business: it is decoded then. */
@@ -81,6 +91,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
   bool compat = pk_in_compat_call(task);
   struct pk_call_row row = pk_row_of(BPF_CORE_READ(regs, orig_ax), compat);
   bool is_socketcall = row.call == PK_CALL_socketcall;
+  if (!is_socketcall && pk_is_plain_send(row, regs, compat)) return 0;
   if (is_socketcall) row = pk_row_of_socketcall(BPF_CORE_READ(regs, bx));
   if (!row.handler || !pk_is_asked(row.call)) return 0;
   if (!pk_take_call(task, regs, row, compat, result)) return 0;
@@ -114,6 +125,7 @@ int on_single_call(struct pk_exit_context *ctx) {
   struct pk_call_row row = calls64[nr];
   if (!pk_is_asked(row.call)) return 0;
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+  if (pk_is_plain_send(row, regs, false)) return 0;
   if (pk_take_call(task, regs, row, false, ctx->result))
     bpf_tail_call(ctx, &single_handlers, row.handler);
   return 0;

@@ -3,9 +3,11 @@
  * to strangers. */
 #include "bpf/lib/fd.h"
 #include "bpf/lib/killed.h"
+#include "bpf/lib/name_hash.h"
 #include "bpf/lib/namespaces.h"
 #include "bpf/lib/noted.h"
 #include "bpf/lib/path.h"
+#include "bpf/lib/rows.h"
 #include "bpf/lib/syscall.h"
 #include "bpf/lib/target.h"
 #include "bpf/lib/unasked.h"
@@ -32,6 +34,7 @@ struct pk_texts {
 static const struct pk_texts text_arguments[PK_CALL_END] = {PK_TEXT_ARGUMENTS(PK_TEXTS_OF)};
 
 #define FSCONFIG_SET_STRING 1
+#define PK_IDS 3 /* that a call takes at most */
 
 #define PR_SET_DUMPABLE 4
 #define PR_SET_KEEPCAPS 8
@@ -73,7 +76,30 @@ PK_INLINE bool pk_is_step(__u64 request) {
          request == PTRACE_SINGLESTEP || request == PTRACE_SYSCALL;
 }
 
-PK_INLINE bool pk_is_told(const struct pk_call_state *call) {
+/* Who looks for a program along PATH fails again and again: a name that a program cannot run is told
+ * once a minute, for each of its users, errors and, unless it is absolute, directories. */
+PK_INLINE bool pk_is_new_failure(struct task_struct *task, const struct pk_call_state *call) {
+  bool at = call->call == PK_CALL_execveat;
+  struct pk_scratch *scratch = pk_scratch();
+  struct pk_opening *opening = pk_empty_opening();
+  if (call->result >= 0 || !scratch || !opening) return false;
+  scratch->path[0] = 0;
+  long length =
+      bpf_probe_read_user_str(scratch->path, PK_PATH_MAX, (const void *)call->argument[at ? 1 : 0]);
+  struct pk_seen_id *id = &opening->id;
+  id->name = pk_hash_text(scratch->path, length > 0 ? length - 1 : 0);
+  id->flags = call->call;
+  id->result = call->result;
+  id->uid = task->cred->euid.val;
+  if (scratch->path[0] != '/') pk_seen_from(id, task, at ? call->argument[0] : AT_FDCWD);
+  pk_seen_by_program(id, task);
+  __u32 repeats = 0;
+  return pk_is_new(id, call->workspace, &repeats);
+}
+
+PK_INLINE bool pk_is_told(struct task_struct *task, const struct pk_call_state *call) {
+  if (call->call == PK_CALL_execve || call->call == PK_CALL_execveat)
+    return pk_is_new_failure(task, call);
   if (call->call == PK_CALL_prctl) return pk_is_told_prctl(call->argument[0]);
   if (call->call == PK_CALL_ptrace) return !pk_is_step(call->argument[0]);
   return true;
@@ -142,6 +168,23 @@ PK_INLINE void pk_fill_program_type(struct pk_system *record, struct task_struct
   record->argument[PK_PROGRAM_TYPE] = type;
 }
 
+PK_INLINE bool pk_has_short_ids(const struct pk_call_state *call) {
+  if (!(call->flags & PK_COMPAT)) return false;
+  switch (call->call) {
+    case PK_CALL_setuid:
+    case PK_CALL_setgid:
+    case PK_CALL_setreuid:
+    case PK_CALL_setregid:
+    case PK_CALL_setresuid:
+    case PK_CALL_setresgid:
+    case PK_CALL_setfsuid:
+    case PK_CALL_setfsgid:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /* Whom the call is about. */
 PK_INLINE void pk_append_target(struct pk_tail *tail, struct pk_system *record,
                                 struct task_struct *task, const struct pk_call_state *call) {
@@ -158,7 +201,8 @@ PK_INLINE void pk_fill_system(struct pk_system *record, struct task_struct *task
 }
 
 /*
- * Hook: the end of the calls listed with PK_ON_SYSTEM (syscall.bpf.c). Arguments are the registers',
+ * Hook: the end of the calls listed with PK_ON_SYSTEM (syscall.bpf.c); of an exec, if it failed.
+ *   Arguments are the registers',
  *   which another thread cannot change. The namespaces are those after the call, so that what setns
  *   and unshare did is in the record; what memfd_create, open_tree, fsmount and pidfd_getfd made is
  *   named by the kernel, and so is the process that a call is about (target.h).
@@ -168,7 +212,7 @@ PK_INLINE void pk_fill_system(struct pk_system *record, struct task_struct *task
  *   after the call and marked so, unless the LSM tier noted the kernel's; a debugger's single steps.
  */
 PK_CALL_HANDLER(system) {
-  if (!pk_is_told(call)) return;
+  if (!pk_is_told(task, call)) return;
   struct pk_scratch *scratch = pk_scratch();
   if (!scratch) return;
   struct pk_system *record = (void *)scratch->record;
@@ -176,6 +220,8 @@ PK_CALL_HANDLER(system) {
   pk_fill_call_header(&record->header, PK_SYSTEM, sizeof(*record), task, call);
   record->result = call->result;
   __builtin_memcpy(record->argument, call->argument, sizeof(record->argument));
+  if (pk_has_short_ids(call))
+    for (__u32 i = 0; i < PK_IDS; i++) record->argument[i] = pk_long_id(record->argument[i]);
   pk_fill_system(record, task);
   if (call->call == PK_CALL_bpf && (__u32)call->argument[0] == BPF_PROG_LOAD)
     pk_fill_program_type(record, task);
@@ -193,16 +239,54 @@ PK_CALL_HANDLER(system) {
 #define SI_USER 0
 #define SI_QUEUE (-1)
 #define SI_TKILL (-6)
-#define SI_MESGQ -3
+#define SI_MESGQ (-3)
+#define SI_SIGIO (-5)
+#define POLL_IN 1
+#define POLL_HUP 6
 #define PK_LINEAGE_STEPS 16
 
-/* Sent by a process on purpose, not by the kernel for it. Who calls rt_sigqueueinfo chooses the code;
- * the kernel itself uses none below SI_TKILL. */
-PK_INLINE __u16 pk_signal_call(int code) {
+/* The kernel's own signals with a code below zero, of timers and of asynchronous input and output, go
+ * to whom they belong, and come in whatever task was interrupted. But who queues a signal chooses its
+ * code. */
+PK_INLINE bool pk_is_queueing(struct task_struct *task) {
+  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+  __u64 number = ~0ull;
+  bpf_probe_read_kernel(&number, sizeof(number), &regs->orig_ax);
+  __u16 call = pk_row_of(number, pk_in_compat_call(task)).call;
+  return call == PK_CALL_rt_sigqueueinfo || call == PK_CALL_rt_tgsigqueueinfo ||
+         call == PK_CALL_pidfd_send_signal;
+}
+
+PK_INLINE struct fown_struct *pk_owner_of(struct file *file) {
+  struct file___owned *before = (void *)file; /* up to 6.11 */
+  if (bpf_core_field_exists(before->f_owner.signum))
+    return (void *)file + bpf_core_field_offset(struct file___owned, f_owner);
+  return BPF_CORE_READ(file, f_owner);
+}
+
+/* A descriptor's signal (F_SETOWN, F_SETSIG) says which: when that is one of the sender's own, with
+ * that receiver, nobody else made it come. */
+PK_INLINE bool pk_is_of_own_descriptor(struct task_struct *task, struct kernel_siginfo *info,
+                                       struct task_struct *target) {
+  struct file *file = pk_file_of_fd(task, BPF_CORE_READ(info, _sifields._sigpoll._fd));
+  struct fown_struct *owner = file ? pk_owner_of(file) : NULL;
+  struct pid *pid = owner ? BPF_CORE_READ(owner, pid) : NULL;
+  if (!pid || !BPF_CORE_READ(owner, signum)) return false;
+  return pid == BPF_CORE_READ(target, thread_pid) ||
+         pid == BPF_CORE_READ(target, signal, pids[PIDTYPE_TGID]) ||
+         pid == BPF_CORE_READ(target, signal, pids[PIDTYPE_PGID]);
+}
+
+/* Sent by a process on purpose, not by the kernel for it; as which call it is told. */
+PK_INLINE __u16 pk_signal_call(struct task_struct *task, struct kernel_siginfo *info,
+                               struct task_struct *target) {
+  int code = BPF_CORE_READ(info, si_code);
   if (code == SI_USER) return PK_CALL_kill;
   if (code == SI_TKILL) return PK_CALL_tgkill;
-  bool queued = code == SI_QUEUE || code == SI_MESGQ || code < SI_TKILL;
-  return queued ? PK_CALL_rt_sigqueueinfo : PK_CALL_NONE;
+  if (code == SI_QUEUE || code == SI_MESGQ || code < SI_TKILL || (code < 0 && pk_is_queueing(task)))
+    return PK_CALL_rt_sigqueueinfo;
+  bool of_descriptor = (code >= POLL_IN && code <= POLL_HUP) || code == SI_SIGIO;
+  return of_descriptor && pk_is_of_own_descriptor(task, info, target) ? PK_CALL_kill : PK_CALL_NONE;
 }
 
 PK_INLINE bool pk_is_family(struct task_struct *sender, struct task_struct *target) {
@@ -237,9 +321,10 @@ PK_INLINE void pk_name_target(struct pk_signal *record, struct task_struct *targ
  * Hook: signal_generate, not the end of kill: it has the target itself, whatever number it was
  *   called by in which pid namespace, and runs in the sender.
  * Oldest kernel: 6.1.
- * Cost: two comparisons for the kernel's own signals, one look-up for a stranger's.
- * Blind spot: a signal that was refused; pidfd_send_signal is told as kill; descendants more than 16
- *   generations away count as strangers.
+ * Cost: a comparison for the kernel's own signals, one look-up for a stranger's.
+ * Blind spot: a signal that was refused; pidfd_send_signal and a descriptor's signal are told as kill;
+ *   a descriptor's SIGIO without F_SETSIG, which tells nothing of it, and one of a descriptor that
+ *   another process holds; descendants more than 16 generations away count as strangers.
  */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *target) {
@@ -247,10 +332,11 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
     pk_remember_killed(sig, (unsigned long)info, target);
     return 0;
   }
-  __u16 call = pk_signal_call(BPF_CORE_READ(info, si_code));
   struct task_struct *task = bpf_get_current_task_btf();
-  struct pk_label *label = call && pk_is_asked(call) ? pk_label_of(task) : NULL;
+  struct pk_label *label = pk_label_of(task);
   if (!label || !sig || pk_is_family(task, target)) return 0;
+  __u16 call = pk_signal_call(task, info, target);
+  if (!call || !pk_is_asked(call)) return 0;
   __u64 workspace = label->workspace;
   struct pk_signal *record;
   if (!PK_RESERVE(record, PK_SYSTEM, true, workspace)) return 0;

@@ -26,16 +26,32 @@ constexpr size_t kQueryQueue = 256;
 constexpr std::chrono::seconds kShutdownGrace{2};
 constexpr size_t kAuditPage = 1000;
 
+// A log that is signed goes on with the key that it was signed with, or not at all.
+absl::StatusOr<std::unique_ptr<AuditSigner>> open_signer(const CollectorConfig& config) {
+  std::error_code error;
+  bool is_signed = false;
+  if (std::filesystem::exists(config.database, error)) {
+    // What is wrong with the file the store says when it opens it.
+    is_signed = SqliteStore::has_signed_audit(config.database).value_or(false);
+  }
+  std::filesystem::path file = config.audit_key;
+  if (file.empty()) file = config.database.parent_path() / "audit.key";
+  auto signer = AuditSigner::open(file, !is_signed);
+  if (!signer.ok()) return signer.status();
+  return std::make_unique<AuditSigner>(*std::move(signer));
+}
+
 }  // namespace
 
 // In the order of construction: what stands below uses what stands above.
 struct Collector::Parts {
-  Parts(std::unique_ptr<Store> opened, const CollectorConfig& config, const Clock& clock,
-        const RefusalCounts& refused_peers)
-      : store(std::move(opened)),
-        metrics(std::make_shared<CollectorMetrics>(refusals, refused_peers, nodes, feed)),
-        ingest_metrics(*metrics),
-        writer(*store, {}, *metrics),
+  Parts(std::unique_ptr<AuditSigner> with, std::unique_ptr<Store> opened,
+        const CollectorConfig& config, const Clock& clock, const RefusalCounts& refused_peers)
+      : signer(std::move(with)),
+        store(std::move(opened)),
+        ingest_metrics(metrics),
+        writer(*store, {}, metrics),
+        trail(writer),
         commands(*store, writer, nodes, clock),
         bundles(writer, nodes, clock),
         workers(kQueryThreads, kQueryQueue),
@@ -44,6 +60,7 @@ struct Collector::Parts {
         query{*store,
               feed,
               workers,
+              trail,
               commands,
               bundles,
               nodes,
@@ -51,22 +68,29 @@ struct Collector::Parts {
               refused_peers,
               clock,
               config.trust_domain,
+              config.cluster,
+              config.scopes,
+              signer->public_key(),
               kCollectorVersion,
               clock.wall_ns()},
         agents(agent_service(ingest, config.trust_domain)),
         operators(operator_service(query)) {
+    count_in(metrics, refused_peers);
+    add_collector_metrics(metrics, refusals, nodes, feed);
     writer.on_commit([this](const CommitOutcome& outcome) { ingest_metrics.on_commit(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
   }
 
+  const std::unique_ptr<AuditSigner> signer;
   const std::unique_ptr<Store> store;
   Refusals refusals;
   NodeRegistry nodes;
   AlertFeed feed;
-  const std::shared_ptr<CollectorMetrics> metrics;
+  MetricRegistry metrics;
   IngestMetrics ingest_metrics;
   Writer writer;
+  const AuditTrail trail;
   Commands commands;
   RuleBundles bundles;
   WorkerPool workers;
@@ -88,15 +112,21 @@ int Collector::http_port() const { return parts_ ? parts_->http.port() : 0; }
 
 absl::Status Collector::start() {
   if (absl::Status status = check_files(config_.tls); !status.ok()) return status;
-  auto store = SqliteStore::open(config_.database, clock_);
+  auto signer = open_signer(config_);
+  if (!signer.ok()) return signer.status();
+  auto store = SqliteStore::open(config_.database, clock_, signer->get());
   if (!store.ok()) return store.status();
-  if (const auto entries = verify_audit(config_.database); entries.ok()) {
-    spdlog::info("audit log: {} entries, the chain holds", *entries);
+  auto key = AuditKey::parse((*signer)->public_key());
+  if (!key.ok()) return key.status();
+  const std::string fingerprint = key->fingerprint();
+  if (const auto entries = verify_audit(config_.database, *std::move(key)); entries.ok()) {
+    spdlog::info("audit log: {} entries, the chain holds, signed by {}", *entries, fingerprint);
   } else {
     // Going on keeps alerts and new entries coming; the break stays where it is, for all to see.
     spdlog::error("audit log: {}", std::string(entries.status().message()));
   }
-  parts_ = std::make_unique<Parts>(*std::move(store), config_, clock_, refused_peers_);
+  parts_ = std::make_unique<Parts>(*std::move(signer), *std::move(store), config_, clock_,
+                                   refused_peers_);
   parts_->writer.start();
   absl::Status status = parts_->commands.start();
   if (status.ok()) status = parts_->bundles.start(*parts_->store);
@@ -146,10 +176,11 @@ void Collector::stop() {
   parts_.reset();
 }
 
-absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database) {
+absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database,
+                                      std::optional<AuditKey> key) {
   auto reader = sqlite::open_reader(database);
   if (!reader.ok()) return reader.status();
-  AuditVerifier verifier;
+  AuditVerifier verifier(std::move(key));
   uint64_t last = 0;
   while (true) {
     const auto page = (*reader)->audit(last, kAuditPage);

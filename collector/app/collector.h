@@ -4,9 +4,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "collector/app/config.h"
+#include "collector/audit/signer.h"
 #include "common/clock.h"
 #include "common/tls_refusals.h"
 
@@ -33,8 +35,9 @@ class Collector {
   std::unique_ptr<Parts> parts_;
 };
 
-// The audit log of a database, checked from its first entry. Error DataLoss: the first broken
-// entry.
-absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database);
+// The audit log of a database, checked from its first entry, with the signatures when there is a
+// `key`. Error DataLoss: the first broken entry.
+absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database,
+                                      std::optional<AuditKey> key = std::nullopt);
 
 }  // namespace picket

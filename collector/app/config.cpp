@@ -1,5 +1,8 @@
 #include "collector/app/config.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <charconv>
 
 #include "common/config_reader.h"
@@ -23,6 +26,27 @@ void read_tls(ConfigReader section, TlsFiles& tls) {
   if (tls.ca.empty()) section.fail("ca", "expected the file of the certificate authority");
   if (tls.cert.empty()) section.fail("cert", "expected the file of the collector's certificate");
   if (tls.key.empty()) section.fail("key", "expected the file of the collector's private key");
+  section.finish_section();
+}
+
+// Who is limited, and to what; a list that is there names something.
+void read_scope(ConfigReader section, const std::string& trust_domain, Scopes& scopes) {
+  std::string who;
+  Scope scope;
+  section.read("operator", who);
+  const auto peer = parse_spiffe(who, trust_domain);
+  if (!peer || peer->kind != PeerIdentity::Kind::operator_)
+    section.fail("operator",
+                 fmt::format("\"{}\" is no operator's SPIFFE id of {}", who, trust_domain));
+  section.read("namespaces", scope.namespaces);
+  section.read("clusters", scope.clusters);
+  for (const auto* names : {&scope.namespaces, &scope.clusters})
+    if (std::ranges::find(*names, "") != names->end())
+      section.fail(names == &scope.namespaces ? "namespaces" : "clusters", "expected names");
+  if (scope.namespaces.empty() && scope.clusters.empty())
+    section.fail("namespaces", "expected at least one namespace or cluster");
+  if (!scopes.emplace(who, std::move(scope)).second)
+    section.fail("operator", fmt::format("{} has a scope already", who));
   section.finish_section();
 }
 
@@ -51,6 +75,11 @@ absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::pat
   if (config.trust_domain.empty() || config.trust_domain.find('/') != std::string::npos) {
     reader->fail("trust_domain", "expected a SPIFFE trust domain");
   }
+  config.audit_key = config.database.parent_path() / "audit.key";
+  reader->read("audit_key", config.audit_key);
+  reader->read("cluster", config.cluster);
+  for (ConfigReader& scope : reader->list("scopes"))
+    read_scope(std::move(scope), config.trust_domain, config.scopes);
   read_tls(reader->section("tls"), config.tls);
   read_log(reader->section("log"), config);
   if (absl::Status status = reader->finish(); !status.ok()) return status;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "collector/auth/access.h"
 #include "common/log.h"
 #include "common/tls_files.h"
 
@@ -18,6 +19,9 @@ struct CollectorConfig {
   std::filesystem::path database;
   TlsFiles tls;
   std::string trust_domain = "picket";
+  std::filesystem::path audit_key;  // private, Ed25519; usually audit.key beside the database
+  std::string cluster;              // that this collector is of; scopes name it
+  Scopes scopes;
   std::string log_level = "info";
   LogFormat log_format = LogFormat::text;
 };

@@ -51,6 +51,7 @@ std::string audit_hash(const v1::AuditEntry& entry) {
   append_text(bytes, entry.object());
   append_text(bytes, entry.reason());
   append_text(bytes, entry.outcome());
+  if (!entry.source().empty()) append_text(bytes, entry.source());  // older entries have none
   return sha256(bytes);
 }
 
@@ -59,6 +60,14 @@ void seal_audit_entry(v1::AuditEntry& entry, uint64_t previous_sequence,
   entry.set_sequence(previous_sequence + 1);
   entry.set_previous_hash(previous_hash);
   entry.set_hash(audit_hash(entry));
+}
+
+const char* AuditVerifier::wrong_signature(const v1::AuditEntry& entry) const {
+  if (!key_) return nullptr;
+  if (entry.signature().empty()) return signed_ > 0 ? "it is not signed" : nullptr;
+  return key_->signed_by(entry.signature(), entry.hash())
+             ? nullptr
+             : "its signature is not that of the audit log's key";
 }
 
 const std::optional<AuditBreak>& AuditVerifier::next(const v1::AuditEntry& entry) {
@@ -70,9 +79,12 @@ const std::optional<AuditBreak>& AuditVerifier::next(const v1::AuditEntry& entry
     break_ = AuditBreak{entry.sequence(), "it does not continue the entry before it"};
   } else if (entry.hash() != audit_hash(entry)) {
     break_ = AuditBreak{entry.sequence(), "its content does not match its hash"};
+  } else if (const char* wrong = wrong_signature(entry)) {
+    break_ = AuditBreak{entry.sequence(), wrong};
   } else {
     sequence_ = entry.sequence();
     hash_ = entry.hash();
+    signed_ += !entry.signature().empty();
   }
   return break_;
 }

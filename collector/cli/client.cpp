@@ -133,8 +133,10 @@ absl::StatusOr<v1::ListAgentSessionsResponse> Client::agent_sessions(
   return impl_->call(&v1::OperatorService::Stub::ListAgentSessions, request);
 }
 
-absl::StatusOr<v1::ListNodesResponse> Client::nodes() {
-  return impl_->call(&v1::OperatorService::Stub::ListNodes, v1::ListNodesRequest{});
+absl::StatusOr<v1::ListNodesResponse> Client::nodes(uint32_t gaps) {
+  v1::ListNodesRequest request;
+  request.set_gaps(gaps);
+  return impl_->call(&v1::OperatorService::Stub::ListNodes, request);
 }
 
 absl::StatusOr<v1::GetStatusResponse> Client::status() {
@@ -174,9 +176,7 @@ absl::StatusOr<v1::GetRulesResponse> Client::rules() {
   return impl_->call(&v1::OperatorService::Stub::GetRules, v1::GetRulesRequest{});
 }
 
-absl::StatusOr<v1::ListAuditResponse> Client::audit(uint32_t limit) {
-  v1::ListAuditRequest request;
-  request.set_limit(limit);
+absl::StatusOr<v1::ListAuditResponse> Client::audit(const v1::ListAuditRequest& request) {
   return impl_->call(&v1::OperatorService::Stub::ListAudit, request);
 }
 

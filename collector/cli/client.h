@@ -28,14 +28,14 @@ class Client {
   absl::StatusOr<v1::ListWorkspacesResponse> workspaces(const std::string& workspace);
   absl::StatusOr<v1::ListAgentSessionsResponse> agent_sessions(
       const v1::ListAgentSessionsRequest& request);
-  absl::StatusOr<v1::ListNodesResponse> nodes();
+  absl::StatusOr<v1::ListNodesResponse> nodes(uint32_t gaps = 0);
   absl::StatusOr<v1::GetStatusResponse> status();
   absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);
   // `bundle`: a serialized v1::RuleBundle.
   absl::StatusOr<v1::PushRulesResponse> push_rules(const std::string& bundle,
                                                    const std::string& reason);
   absl::StatusOr<v1::GetRulesResponse> rules();
-  absl::StatusOr<v1::ListAuditResponse> audit(uint32_t limit);
+  absl::StatusOr<v1::ListAuditResponse> audit(const v1::ListAuditRequest& request);
 
  private:
   struct Impl;

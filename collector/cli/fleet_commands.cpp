@@ -60,9 +60,13 @@ void print_status(const v1::GetStatusResponse& status) {
 
 void add_nodes(CLI::App& app, Session& session) {
   CLI::App* nodes = app.add_subcommand("nodes", "Nodes and what never arrived from them");
-  nodes->fallthrough()->callback([&session] {
+  const auto gaps = std::make_shared<uint32_t>(100);
+  nodes->add_option("--gaps", *gaps, "So many missing ranges of each, the newest")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  nodes->fallthrough()->callback([gaps, &session] {
     session.run([&](Client& client) {
-      const auto response = client.nodes();
+      const auto response = client.nodes(*gaps);
       if (!response.ok()) return response.status();
       for (const v1::Node& node : response->nodes()) {
         std::cout << (session.json ? json_line(node_object(node)) + '\n' : node_text(node));
@@ -111,31 +115,12 @@ void add_status(CLI::App& app, Session& session) {
   });
 }
 
-void add_audit(CLI::App& app, Session& session) {
-  const auto limit = std::make_shared<uint32_t>(100);
-  CLI::App* audit = app.add_subcommand("audit", "The log of who ordered what, and why");
-  audit->fallthrough()->require_subcommand(1);
-  CLI::App* list = audit->add_subcommand("list", "Its newest entries, oldest first");
-  list->add_option("--limit", *limit, "So many")->capture_default_str()->check(CLI::Range(1, 1000));
-  list->fallthrough()->callback([limit, &session] {
-    session.run([&](Client& client) {
-      const auto response = client.audit(*limit);
-      if (!response.ok()) return response.status();
-      for (const v1::AuditEntry& entry : response->entries()) {
-        std::cout << (session.json ? json_line(audit_object(entry)) + '\n' : audit_line(entry));
-      }
-      return absl::OkStatus();
-    });
-  });
-}
-
 }  // namespace
 
 void add_fleet_commands(CLI::App& app, Session& session) {
   add_nodes(app, session);
   add_coverage(app, session);
   add_status(app, session);
-  add_audit(app, session);
 }
 
 }  // namespace picket

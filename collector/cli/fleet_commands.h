@@ -14,5 +14,6 @@ namespace picket {
 void add_fleet_commands(CLI::App& app, Session& session);
 void add_workspace_commands(CLI::App& app, Session& session);
 void add_agent_commands(CLI::App& app, Session& session);
+void add_audit_commands(CLI::App& app, Session& session);
 
 }  // namespace picket

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   picket::add_workspace_commands(app, session);
   picket::add_agent_commands(app, session);
   picket::add_fleet_commands(app, session);
+  picket::add_audit_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
   picket::add_rules_fleet_commands(app, session);
   CLI::App* version = app.add_subcommand("version", "The version of picketctl");

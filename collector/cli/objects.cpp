@@ -141,11 +141,17 @@ Json node_rules_object(const v1::Node& node, const v1::GetRulesResponse& rules) 
 }
 
 Json audit_object(const v1::AuditEntry& entry) {
-  return Json{{"sequence", entry.sequence()}, {"time", time_text(entry.time())},
-              {"actor", entry.actor()},       {"action", entry.action()},
-              {"object", entry.object()},     {"reason", entry.reason()},
-              {"outcome", entry.outcome()},   {"previous_hash", hex(entry.previous_hash())},
-              {"hash", hex(entry.hash())}};
+  return Json{{"sequence", entry.sequence()},
+              {"time", time_text(entry.time())},
+              {"actor", entry.actor()},
+              {"action", entry.action()},
+              {"object", entry.object()},
+              {"reason", entry.reason()},
+              {"outcome", entry.outcome()},
+              {"previous_hash", hex(entry.previous_hash())},
+              {"hash", hex(entry.hash())},
+              {"source", entry.source()},
+              {"signature", hex(entry.signature())}};
 }
 
 }  // namespace picket

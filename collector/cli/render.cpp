@@ -73,23 +73,6 @@ std::string short_id(const std::string& id) {
   return printable(std::string_view(id).substr(0, is_hash ? kShortId : id.size()));
 }
 
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    if (byte < 0x20 || byte == 0x7f) {
-      shown += fmt::format("\\x{:02x}", byte);
-    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080..9F: control characters too
-      shown += fmt::format("\\u{:04x}", next);
-      ++i;
-    } else {
-      shown += text[i];
-    }
-  }
-  return shown;
-}
-
 std::string_view state_word(v1::WorkspaceState state) {
   switch (state) {
     case v1::WORKSPACE_STATE_RUNNING:

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/printable.h"
 #include "picket/v1/operator.pb.h"
 
 namespace picket {
@@ -29,6 +30,5 @@ std::string_view rules_state(const v1::Node& node, const v1::GetRulesResponse& r
 std::string short_time(const google::protobuf::Timestamp& time);
 std::string short_id(const std::string& id);            // of containers and bundles; printable
 std::string_view state_word(v1::WorkspaceState state);  // "running", "frozen", "gone"
-std::string printable(std::string_view text);
 
 }  // namespace picket

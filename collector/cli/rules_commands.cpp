@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -23,6 +24,7 @@
 #include "collector/cli/explain.h"
 #include "common/alert_json.h"
 #include "common/clock.h"
+#include "common/printable.h"
 
 namespace picket {
 namespace {
@@ -60,6 +62,12 @@ class Findings final : public FindingSink {
 
 void print_line(const Json& object) { fmt::print("{}\n", json_line(object)); }
 
+// Whoever wrote the rules, the recordings or the names of files must not drive the terminal.
+template <class... Args>
+void say(std::FILE* to, fmt::format_string<Args...> format, Args&&... args) {
+  fmt::print(to, "{}\n", printable(fmt::format(format, std::forward<Args>(args)...)));
+}
+
 // What the commands share: where they print, and how they end.
 class Commands {
  public:
@@ -70,8 +78,8 @@ class Commands {
     const auto rules = load_rules(paths, report);
     print(report);
     if (rules.ok() && !json_) {
-      fmt::print("{} rules, {} macros, {} lists in {} files: valid\n", report.rules, report.macros,
-                 report.lists, report.files);
+      say(stdout, "{} rules, {} macros, {} lists in {} files: valid", report.rules, report.macros,
+          report.lists, report.files);
     }
   }
 
@@ -85,7 +93,7 @@ class Commands {
       if (!result.failure.empty()) ++failed;
       print(result);
     }
-    if (!json_) fmt::print("{} passed, {} failed\n", report.results.size() - failed, failed);
+    if (!json_) say(stdout, "{} passed, {} failed", report.results.size() - failed, failed);
     if (!report.passed()) exit_code_ = kInvalid;
   }
 
@@ -97,13 +105,13 @@ class Commands {
       if (!report->errors.empty()) exit_code_ = kInvalid;
     }
     for (const std::string& failure : comparison.failures) {
-      fmt::print(stderr, "{}\n", failure);
+      say(stderr, "{}", failure);
       exit_code_ = kInvalid;
     }
     for (const AlertDifference& one : comparison.differences) print(one);
     if (!json_) {
-      fmt::print("{} cases and recordings compared, {} differences\n", comparison.compared,
-                 comparison.differences.size());
+      say(stdout, "{} cases and recordings compared, {} differences", comparison.compared,
+          comparison.differences.size());
     }
   }
 
@@ -123,8 +131,8 @@ class Commands {
     stream << *signature << std::flush;
     if (!stream) return fail(fmt::format("write {}", (folder / kSignatureFile).string()));
     if (!json_)
-      fmt::print("{} files signed in {}, serial {}\n", files.size(),
-                 (folder / kSignatureFile).string(), serial);
+      say(stdout, "{} files signed in {}, serial {}", files.size(),
+          (folder / kSignatureFile).string(), serial);
   }
 
   void verify(const std::filesystem::path& folder, const std::filesystem::path& key_file) {
@@ -132,11 +140,11 @@ class Commands {
     if (!key.ok()) return fail(std::string(key.status().message()));
     const auto files = read_signed_rules({&folder, 1}, *key);
     if (!files.ok()) {
-      fmt::print(stderr, "{}\n", std::string(files.status().message()));
+      say(stderr, "{}", std::string(files.status().message()));
       exit_code_ = kInvalid;
     } else if (!json_) {
-      fmt::print("{} files are as they were signed, serial {}\n", files->files.size(),
-                 files->serial);
+      say(stdout, "{} files are as they were signed, serial {}", files->files.size(),
+          files->serial);
     }
   }
 
@@ -159,11 +167,11 @@ class Commands {
       std::string only;
       for (const std::string& event : field.events) only += (only.empty() ? "" : " ") + event;
       if (!field.gap.empty()) {
-        fmt::print("{:30} {:8} {}: {}\n", field.name, "-", field.doc, field.gap);
+        say(stdout, "{:30} {:8} {}: {}", field.name, "-", field.doc, field.gap);
         continue;
       }
-      fmt::print("{:30} {:8} {}{}\n", field.name, to_string(field.type), field.doc,
-                 only.empty() ? "" : fmt::format(" [{}]", only));
+      say(stdout, "{:30} {:8} {}{}", field.name, to_string(field.type), field.doc,
+          only.empty() ? "" : fmt::format(" [{}]", only));
     }
   }
 
@@ -204,12 +212,11 @@ class Commands {
     uint64_t refused = 0;
     for (const uint64_t count : stats->refused) refused += count;
     if (refused > 0) {
-      fmt::print(stderr, "{}: {} of {} records were refused\n", recording.string(), refused,
-                 stats->records);
+      say(stderr, "{}: {} of {} records were refused", recording.string(), refused, stats->records);
     }
     if (json_) return;
-    fmt::print("{}: {} records, {} findings\n", recording.string(), stats->records,
-               findings.all().size());
+    say(stdout, "{}: {} records, {} findings", recording.string(), stats->records,
+        findings.all().size());
   }
 
   void print(const LoadReport& report) {
@@ -228,7 +235,7 @@ class Commands {
       return;
     }
     const bool note = std::string_view(severity) == "note";
-    fmt::print(stderr, "{}{}\n", diagnostic.text(), note ? " (note)" : "");
+    say(stderr, "{}{}", diagnostic.text(), note ? " (note)" : "");
   }
 
   void print(const AlertDifference& one) {
@@ -240,8 +247,8 @@ class Commands {
                   {"now", one.now}});
       return;
     }
-    fmt::print("{} {}: {} alerts, before {} ({}{}{})\n", one.now > one.before ? '+' : '-', one.rule,
-               one.now, one.before, one.file, one.test.empty() ? "" : ": ", one.test);
+    say(stdout, "{} {}: {} alerts, before {} ({}{}{})", one.now > one.before ? '+' : '-', one.rule,
+        one.now, one.before, one.file, one.test.empty() ? "" : ": ", one.test);
   }
 
   void print(const RuleTestResult& result) {
@@ -252,18 +259,18 @@ class Commands {
                   {"passed", result.failure.empty()},
                   {"failure", result.failure}});
     } else if (!result.failure.empty()) {
-      fmt::print(stderr, "{}:{}: {}: {}\n", result.file, result.line, result.name, result.failure);
+      say(stderr, "{}:{}: {}: {}", result.file, result.line, result.name, result.failure);
     }
   }
 
   void print(const v1::Alert& alert) {
     if (json_) {
-      fmt::print("{}\n", alert_json(alert));
+      say(stdout, "{}", alert_json(alert));
       return;
     }
-    fmt::print("{} {} {}: {}{}\n", time_text(alert.time()), priority_name(alert.priority()),
-               alert.rule(), alert.output(),
-               alert.count() > 1 ? fmt::format(" ({} times)", alert.count()) : "");
+    say(stdout, "{} {} {}: {}{}", time_text(alert.time()), priority_name(alert.priority()),
+        alert.rule(), alert.output(),
+        alert.count() > 1 ? fmt::format(" ({} times)", alert.count()) : "");
   }
 
   void print(const RuleInfo& rule, const std::vector<ExplainedCondition>& conditions) {
@@ -287,18 +294,19 @@ class Commands {
                   {"events", std::move(events)}});
       return;
     }
-    fmt::print("{} ({}, {}:{}){}\n  {}\n", rule.name, to_string(rule.priority), rule.file,
-               rule.line, rule.enabled ? "" : " is switched off", rule.desc);
-    if (!rule.why.empty()) fmt::print("  Why: {}\n", rule.why);
-    if (rule.respond != Action::none) fmt::print("  Asks for: {}\n", to_string(rule.respond));
-    if (rule.shadow) fmt::print("  On trial: reports, and does nothing\n");
+    say(stdout, "{} ({}, {}:{}){}", rule.name, to_string(rule.priority), rule.file, rule.line,
+        rule.enabled ? "" : " is switched off");
+    say(stdout, "  {}", rule.desc);
+    if (!rule.why.empty()) say(stdout, "  Why: {}", rule.why);
+    if (rule.respond != Action::none) say(stdout, "  Asks for: {}", to_string(rule.respond));
+    if (rule.shadow) say(stdout, "  On trial: reports, and does nothing");
     for (const auto& [event, condition, step] : conditions) {
-      fmt::print("  On {}{}: {}\n", event, step.empty() ? "" : ", step " + step, condition);
+      say(stdout, "  On {}{}: {}", event, step.empty() ? "" : ", step " + step, condition);
     }
   }
 
   void fail(const std::string& message) {
-    fmt::print(stderr, "{}\n", message);
+    say(stderr, "{}", message);
     if (exit_code_ == 0) exit_code_ = kFailed;
   }
 

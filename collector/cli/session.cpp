@@ -4,6 +4,7 @@
 
 #include <iostream>
 
+#include "common/printable.h"
 #include "common/tls.h"
 
 namespace picket {
@@ -28,7 +29,7 @@ std::string check_reason(const std::string& reason) {
 }
 
 void Session::fail(ExitCode code, std::string_view message) {
-  std::cerr << "picketctl: " << message << '\n';
+  std::cerr << "picketctl: " << printable(message) << '\n';
   exit_code = code;
 }
 

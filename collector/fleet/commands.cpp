@@ -191,12 +191,20 @@ absl::Status Commands::check(const v1::RunCommandRequest& order) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::NodeWorkspace> Commands::find_workspace(const std::string& workspace) const {
+absl::StatusOr<v1::NodeWorkspace> Commands::find_workspace(const CommandRequest& request) const {
+  const std::string& workspace = request.order.workspace();
   auto reader = store_.reader();
   if (!reader.ok()) return reader.status();
   auto found = (*reader)->workspaces(workspace);
   if (!found.ok()) return found.status();
   const bool any = !found->empty();
+  std::erase_if(*found, [&](const v1::NodeWorkspace& candidate) {
+    return !in_scope(request.namespaces, candidate.status().workspace());
+  });
+  if (any && found->empty()) {
+    return absl::PermissionDeniedError(
+        fmt::format("workspace \"{}\" is outside of the scope of {}", workspace, request.actor));
+  }
   std::erase_if(*found, [](const v1::NodeWorkspace& candidate) {
     return candidate.status().state() == v1::WORKSPACE_STATE_GONE;
   });
@@ -215,11 +223,13 @@ absl::StatusOr<v1::NodeWorkspace> Commands::find_workspace(const std::string& wo
       fmt::format("workspace \"{}\" is ambiguous: {}", workspace, which));
 }
 
-absl::StatusOr<v1::AuditEntry> Commands::audit(const std::string& actor, v1::Action action,
-                                               const std::string& object, const std::string& reason,
+absl::StatusOr<v1::AuditEntry> Commands::audit(const std::string& actor, const std::string& source,
+                                               v1::Action action, const std::string& object,
+                                               const std::string& reason,
                                                const std::string& outcome) {
   v1::AuditEntry entry;
   entry.set_actor(actor);
+  entry.set_source(source);
   entry.set_action(action_word(action));
   entry.set_object(object);
   entry.set_reason(reason);
@@ -249,6 +259,7 @@ absl::StatusOr<Commands::Awaited> Commands::record(const CommandRequest& request
   Awaited awaited;
   awaited.node = target.node();
   awaited.actor = request.actor;
+  awaited.source = request.source;
   awaited.object = fmt::format("{} {}", target.node(), target.status().workspace().id());
   awaited.deadline = std::chrono::steady_clock::now() + milliseconds(timeout);
   v1::Command& command = awaited.command;
@@ -259,8 +270,8 @@ absl::StatusOr<Commands::Awaited> Commands::record(const CommandRequest& request
   command.set_issued_by(request.actor);
   set_wall_ns(*command.mutable_issued(), now_ns);
   set_wall_ns(*command.mutable_not_after(), now_ns + uint64_t{timeout} * 1'000'000U);
-  const auto entry = audit(request.actor, order.action(), awaited.object, order.reason(),
-                           fmt::format("requested: command {}", *id));
+  const auto entry = audit(request.actor, request.source, order.action(), awaited.object,
+                           order.reason(), fmt::format("requested: command {}", *id));
   if (!entry.ok()) return entry.status();
   awaited.audit_id = std::to_string(entry->sequence());
   absl::Status status = writer_.run_and_wait(
@@ -274,8 +285,9 @@ absl::StatusOr<Commands::Awaited> Commands::record(const CommandRequest& request
 
 void Commands::refuse(const CommandRequest& request, const absl::Status& why) {
   const v1::RunCommandRequest& asked = request.order;
-  const auto entry = audit(request.actor, asked.action(), bounded(asked.workspace()),
-                           bounded(asked.reason()), fmt::format("refused: {}", words(why)));
+  const auto entry =
+      audit(request.actor, request.source, asked.action(), bounded(asked.workspace()),
+            bounded(asked.reason()), fmt::format("refused: {}", words(why)));
   if (!entry.ok()) {
     spdlog::error("a refusal of {} could not be audited: {}", request.actor, words(entry.status()));
   }
@@ -286,8 +298,7 @@ void Commands::issue(Order order) {
   absl::Status status = order.request.denied.empty()
                             ? check(asked)
                             : absl::PermissionDeniedError(order.request.denied);
-  absl::StatusOr<v1::NodeWorkspace> target =
-      status.ok() ? find_workspace(asked.workspace()) : status;
+  absl::StatusOr<v1::NodeWorkspace> target = status.ok() ? find_workspace(order.request) : status;
   if (!target.ok()) {
     refuse(order.request, target.status());
     return order.done(target.status());
@@ -306,7 +317,7 @@ void Commands::issue(Order order) {
 }
 
 void Commands::close(const Awaited& awaited, CommandState state, const std::string& outcome) {
-  const auto entry = audit(awaited.actor, awaited.command.action(), awaited.object,
+  const auto entry = audit(awaited.actor, awaited.source, awaited.command.action(), awaited.object,
                            awaited.command.reason(), outcome);
   absl::Status status = entry.status();
   if (status.ok()) {
@@ -341,7 +352,7 @@ void Commands::answer_late(const NodeResult& result) {
     return expired.id == result.result.command_id() && expired.node == result.node;
   });
   if (found == expired_.end()) return;
-  const auto entry = audit(found->actor, found->action, found->object, "",
+  const auto entry = audit(found->actor, found->source, found->action, found->object, "",
                            fmt::format("late: {}", outcome_words(result.result)));
   if (!entry.ok()) spdlog::error("a late answer could not be audited: {}", words(entry.status()));
   expired_.erase(found);
@@ -359,8 +370,8 @@ void Commands::expire(Time now) {
         "node {} did not answer in time; it may still carry out the command", awaited.node);
     close(awaited, CommandState::expired, fmt::format("no answer: {}", why));
     if (expired_.size() == kExpiredKept) expired_.pop_front();
-    expired_.push_back({awaited.command.id(), awaited.node, awaited.actor, awaited.object,
-                        awaited.command.action()});
+    expired_.push_back({awaited.command.id(), awaited.node, awaited.actor, awaited.source,
+                        awaited.object, awaited.command.action()});
     awaited.done(absl::DeadlineExceededError(why));
   }
 }

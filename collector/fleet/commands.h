@@ -12,6 +12,7 @@
 #include <thread>
 #include <variant>
 
+#include "collector/auth/access.h"
 #include "collector/fleet/node_registry.h"
 #include "collector/store/store.h"
 #include "collector/store/writer.h"
@@ -23,7 +24,9 @@ namespace picket {
 struct CommandRequest {
   std::string actor;  // the caller's SPIFFE id
   v1::RunCommandRequest order;
-  std::string denied;  // not empty: why the caller may not; only audited
+  std::string denied;                        // not empty: why the caller may not; only audited
+  std::string source = {};                   // the caller's address
+  std::vector<std::string> namespaces = {};  // where it may command; empty: everywhere
 };
 
 class Commands {
@@ -51,7 +54,7 @@ class Commands {
     Done done;
   };
   struct Awaited {
-    std::string node, actor, object;
+    std::string node, actor, source, object;
     v1::Command command;
     std::string audit_id;
     Time deadline;
@@ -60,7 +63,7 @@ class Commands {
   // A command whose answer did not come in time: should it still come, the audit log shall say so.
   struct Expired {
     std::string id;
-    std::string node, actor, object;
+    std::string node, actor, source, object;
     v1::Action action;
   };
 
@@ -73,7 +76,7 @@ class Commands {
   void loop();
   std::chrono::milliseconds until_next_deadline() const;
   void issue(Order order);
-  absl::StatusOr<v1::NodeWorkspace> find_workspace(const std::string& workspace) const;
+  absl::StatusOr<v1::NodeWorkspace> find_workspace(const CommandRequest& request) const;
   absl::Status check(const v1::RunCommandRequest& order) const;
   absl::StatusOr<Awaited> record(const CommandRequest& request, const v1::NodeWorkspace& target);
   void answer(const NodeResult& result);
@@ -83,9 +86,9 @@ class Commands {
   void turn_away(const CommandRequest& request);
   void audit_turned_away();
   void refuse(const CommandRequest& request, const absl::Status& why);
-  absl::StatusOr<v1::AuditEntry> audit(const std::string& actor, v1::Action action,
-                                       const std::string& object, const std::string& reason,
-                                       const std::string& outcome);
+  absl::StatusOr<v1::AuditEntry> audit(const std::string& actor, const std::string& source,
+                                       v1::Action action, const std::string& object,
+                                       const std::string& reason, const std::string& outcome);
   void close(const Awaited& awaited, CommandState state, const std::string& outcome);
 
   const Store& store_;

@@ -20,10 +20,11 @@ std::string words(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
 }
 
-v1::AuditEntry entry_of(const std::string& actor, const std::string& object,
-                        const std::string& reason, std::string outcome) {
+v1::AuditEntry entry_of(const std::string& actor, const std::string& source,
+                        const std::string& object, const std::string& reason, std::string outcome) {
   v1::AuditEntry entry;
   entry.set_actor(actor);
+  entry.set_source(source);
   entry.set_action(kAction);
   entry.set_object(object);
   entry.set_reason(to_utf8(std::string_view(reason).substr(0, kMaxReason)));
@@ -104,18 +105,19 @@ absl::Status RuleBundles::check_serial(const v1::RuleBundleInfo& offered) const 
 }
 
 // No audit entry, no bundle.
-absl::Status RuleBundles::keep(const RuleBundle& bundle, v1::PushRulesResponse& response) {
+absl::Status RuleBundles::keep(const RuleBundle& bundle, const std::string& source,
+                               v1::PushRulesResponse& response) {
   const v1::RuleBundleInfo& info = bundle.info;
   const std::string object = object_of(info);
   return writer_.run_and_wait([&](Store& store) -> absl::Status {
-    const auto entry = store.append_audit(
-        entry_of(info.pushed_by(), object, info.reason(), "accepted: it is offered to the nodes"));
+    const auto entry = store.append_audit(entry_of(info.pushed_by(), source, object, info.reason(),
+                                                   "accepted: it is offered to the nodes"));
     if (!entry.ok()) return entry.status();
     response.set_audit_id(std::to_string(entry->sequence()));
     absl::Status kept = store.set_rules(bundle);
     if (kept.ok()) return kept;
     const auto undone = store.append_audit(
-        entry_of(info.pushed_by(), object, info.reason(), "failed: " + words(kept)));
+        entry_of(info.pushed_by(), source, object, info.reason(), "failed: " + words(kept)));
     return undone.ok() ? kept : undone.status();
   });
 }
@@ -130,7 +132,7 @@ absl::StatusOr<v1::PushRulesResponse> RuleBundles::push(RulesPushed pushed) {
   const auto bundle = std::make_shared<const RuleBundle>(*std::move(checked));
   v1::PushRulesResponse response;
   *response.mutable_bundle() = bundle->info;
-  if (absl::Status status = keep(*bundle, response); !status.ok()) return status;
+  if (absl::Status status = keep(*bundle, pushed.source, response); !status.ok()) return status;
   {
     const std::lock_guard lock(mutex_);
     current_ = bundle;
@@ -148,7 +150,8 @@ absl::StatusOr<v1::PushRulesResponse> RuleBundles::push(RulesPushed pushed) {
 void RuleBundles::refuse(const RulesPushed& pushed, const absl::Status& why) {
   const absl::Status status = writer_.run_and_wait([&](Store& store) {
     return store
-        .append_audit(entry_of(pushed.actor, "bundle", pushed.reason, "refused: " + words(why)))
+        .append_audit(entry_of(pushed.actor, pushed.source, "bundle", pushed.reason,
+                               "refused: " + words(why)))
         .status();
   });
   if (!status.ok())

@@ -18,7 +18,8 @@ namespace picket {
 struct RulesPushed {
   std::string actor;  // the caller's SPIFFE id
   std::string reason;
-  std::string bundle;  // serialized
+  std::string bundle;       // serialized
+  std::string source = {};  // the caller's address
 };
 
 class RuleBundles {
@@ -38,7 +39,8 @@ class RuleBundles {
  private:
   absl::StatusOr<RuleBundle> check(RulesPushed& pushed) const;
   absl::Status check_serial(const v1::RuleBundleInfo& offered) const;
-  absl::Status keep(const RuleBundle& bundle, v1::PushRulesResponse& response);
+  absl::Status keep(const RuleBundle& bundle, const std::string& source,
+                    v1::PushRulesResponse& response);
 
   Writer& writer_;
   NodeRegistry& nodes_;

@@ -2,20 +2,19 @@
 // fails.
 #pragma once
 
-#include <prometheus/registry.h>
-
 #include "collector/store/store.h"
+#include "common/metrics.h"
 
 namespace picket {
 
 class IngestMetrics {
  public:
-  explicit IngestMetrics(prometheus::Registry& registry);
+  explicit IngestMetrics(MetricRegistry& registry);
   void on_commit(const CommitOutcome& outcome);
 
  private:
-  prometheus::Counter &envelopes_, &alerts_, &repeats_, &duplicates_, &skipped_, &missing_;
-  prometheus::Histogram& alert_delay_;
+  Counter &envelopes_, &alerts_, &repeats_, &duplicates_, &skipped_, &missing_;
+  Histogram& alert_delay_;
 };
 
 }  // namespace picket

@@ -21,6 +21,7 @@ AlertQuery alert_query(const v1::AlertFilter& filter) {
 
 bool matches(const AlertQuery& query, const v1::Alert& alert) {
   if (!query.rule.empty() && alert.rule() != query.rule) return false;
+  if (!in_scope(query.namespaces, alert.workspace())) return false;
   if (alert.incident().id().compare(0, query.incident.size(), query.incident) != 0) return false;
   const v1::Workspace& workspace = alert.workspace();
   return query.workspace.empty() || workspace.name() == query.workspace ||
@@ -29,6 +30,9 @@ bool matches(const AlertQuery& query, const v1::Alert& alert) {
 
 absl::Status AlertSequence::open() {
   opened_ = true;
+  if (source_.admit) {
+    if (absl::Status status = source_.admit(); !status.ok()) return status;
+  }
   auto reader = source_.store.reader();
   if (!reader.ok()) return reader.status();
   reader_ = *std::move(reader);

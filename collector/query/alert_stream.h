@@ -7,11 +7,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
+#include "collector/auth/access.h"
 #include "collector/query/alert_feed.h"
 #include "collector/query/grpc_status.h"
 #include "collector/query/worker_pool.h"
@@ -24,6 +26,8 @@ struct AlertStreamSource {
   const Store& store;
   AlertFeed& feed;
   WorkerPool& workers;
+  std::vector<std::string> namespaces = {};  // nothing else is sent; empty: all
+  std::function<absl::Status()> admit = {};  // on a worker, before anything is sent
 };
 
 AlertQuery alert_query(const v1::AlertFilter& filter);
@@ -104,6 +108,7 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
              bool watch) {
     AlertQuery query = alert_query(filter);
     query.limit = limit;
+    query.namespaces = source_.namespaces;
     if (watch) {
       live_ = std::make_shared<Subscription>(kBacklog, [weak = this->weak_from_this()] {
         if (const auto stream = weak.lock()) {

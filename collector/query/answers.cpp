@@ -13,16 +13,19 @@ namespace {
 constexpr uint32_t kAuditDefault = 100;
 constexpr uint32_t kAuditMost = 1000;
 constexpr size_t kSessionsListed = 200;
+constexpr uint32_t kGapsListed = 100;
+constexpr uint32_t kGapsMost = 10'000;
 
 std::set<std::string> connected(const QueryContext& context) {
   const std::vector<std::string> nodes = context.nodes.connected();
   return {nodes.begin(), nodes.end()};
 }
 
-absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context) {
+absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context,
+                                                  uint32_t gaps = kGapsListed) {
   auto reader = context.store.reader();
   if (!reader.ok()) return reader.status();
-  auto nodes = (*reader)->nodes();
+  auto nodes = (*reader)->nodes(gaps);
   if (!nodes.ok()) return nodes.status();
   const std::set<std::string> now = connected(context);
   for (v1::Node& node : *nodes) {
@@ -32,19 +35,42 @@ absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context) {
   return nodes;
 }
 
+absl::Status out_of_scope(const Caller& caller, std::string_view what, const std::string& which) {
+  return absl::PermissionDeniedError(
+      fmt::format("{} \"{}\" is outside of the scope of {}", what, which, caller.identity.uri));
+}
+
+// A session knows its workspace only by the id.
+absl::Status keep_in_scope(StoreReader& reader, const Caller& caller,
+                           std::vector<v1::NodeAgentSession>& sessions) {
+  if (caller.scope.namespaces.empty()) return absl::OkStatus();
+  const auto workspaces = reader.workspaces("");
+  if (!workspaces.ok()) return workspaces.status();
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  for (const v1::NodeWorkspace& one : *workspaces)
+    if (in_scope(caller.scope.namespaces, one.status().workspace()))
+      seen.emplace(one.node(), one.status().workspace().id());
+  std::erase_if(sessions, [&](const v1::NodeAgentSession& one) {
+    return !seen.contains({one.node(), one.session().workspace_id()});
+  });
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::Status answer_alert(const QueryContext& context, const v1::GetAlertRequest& request,
-                          v1::GetAlertResponse& response) {
+absl::Status answer_alert(const QueryContext& context, const Caller& caller,
+                          const v1::GetAlertRequest& request, v1::GetAlertResponse& response) {
   auto reader = context.store.reader();
   if (!reader.ok()) return reader.status();
   auto alert = (*reader)->alert(request.id());
   if (!alert.ok()) return alert.status();
+  if (!in_scope(caller.scope.namespaces, alert->workspace()))
+    return out_of_scope(caller, "alert", request.id());
   *response.mutable_alert() = *std::move(alert);
   return absl::OkStatus();
 }
 
-absl::Status answer_workspaces(const QueryContext& context,
+absl::Status answer_workspaces(const QueryContext& context, const Caller& caller,
                                const v1::ListWorkspacesRequest& request,
                                v1::ListWorkspacesResponse& response) {
   auto reader = context.store.reader();
@@ -54,11 +80,16 @@ absl::Status answer_workspaces(const QueryContext& context,
   if (found->empty() && !request.workspace().empty()) {
     return absl::NotFoundError(fmt::format("no workspace \"{}\"", request.workspace()));
   }
+  std::erase_if(*found, [&](const v1::NodeWorkspace& one) {
+    return !in_scope(caller.scope.namespaces, one.status().workspace());
+  });
+  if (found->empty() && !request.workspace().empty())
+    return out_of_scope(caller, "workspace", request.workspace());
   for (v1::NodeWorkspace& workspace : *found) *response.add_workspaces() = std::move(workspace);
   return absl::OkStatus();
 }
 
-absl::Status answer_agent_sessions(const QueryContext& context,
+absl::Status answer_agent_sessions(const QueryContext& context, const Caller& caller,
                                    const v1::ListAgentSessionsRequest& request,
                                    v1::ListAgentSessionsResponse& response) {
   auto reader = context.store.reader();
@@ -67,6 +98,9 @@ absl::Status answer_agent_sessions(const QueryContext& context,
   if (!found.ok()) return found.status();
   if (found->empty() && !request.session().empty())
     return absl::NotFoundError(fmt::format("no session \"{}\"", request.session()));
+  if (absl::Status status = keep_in_scope(**reader, caller, *found); !status.ok()) return status;
+  if (found->empty() && !request.session().empty())
+    return out_of_scope(caller, "session", request.session());
   for (v1::NodeAgentSession& one : *found) {
     v1::AgentSession& session = *one.mutable_session();
     const std::string& asked = request.workspace();
@@ -84,8 +118,10 @@ absl::Status answer_agent_sessions(const QueryContext& context,
   return absl::OkStatus();
 }
 
-absl::Status answer_nodes(const QueryContext& context, v1::ListNodesResponse& response) {
-  auto nodes = known_nodes(context);
+absl::Status answer_nodes(const QueryContext& context, const v1::ListNodesRequest& request,
+                          v1::ListNodesResponse& response) {
+  const uint32_t gaps = request.gaps() == 0 ? kGapsListed : std::min(request.gaps(), kGapsMost);
+  auto nodes = known_nodes(context, gaps);
   if (!nodes.ok()) return nodes.status();
   for (v1::Node& node : *nodes) *response.add_nodes() = std::move(node);
   return absl::OkStatus();
@@ -138,8 +174,11 @@ absl::Status answer_audit(const QueryContext& context, const v1::ListAuditReques
   if (!last.ok()) return last.status();
   const uint64_t limit =
       std::min(request.limit() == 0 ? kAuditDefault : request.limit(), kAuditMost);
-  auto entries = (*reader)->audit(*last > limit ? *last - limit : 0, limit);
+  const uint64_t newest = *last > limit ? *last - limit : 0;
+  auto entries = (*reader)->audit(request.has_after() ? request.after() : newest, limit);
   if (!entries.ok()) return entries.status();
+  response.set_public_key(context.audit_key);
+  response.set_last(*last);
   for (v1::AuditEntry& entry : *entries) *response.add_entries() = std::move(entry);
   return absl::OkStatus();
 }

@@ -3,26 +3,24 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "collector/auth/access.h"
 #include "collector/query/alert_stream.h"
 #include "collector/query/answers.h"
 #include "collector/query/rules_push.h"
+#include "common/alert_json.h"
 #include "common/tls.h"
 #include "picket/v1/operator.grpc.pb.h"
 
 namespace picket {
 namespace {
 
+// The worker that writes the audit entry finishes it.
 template <class Response>
 class RefusedStream final : public grpc::ServerWriteReactor<Response> {
  public:
-  explicit RefusedStream(grpc::Status status) { this->Finish(std::move(status)); }
-  void OnDone() override { delete this; }
-};
-
-class RefusedPush final : public grpc::ServerReadReactor<v1::PushRulesRequest> {
- public:
-  explicit RefusedPush(grpc::Status status) { Finish(std::move(status)); }
   void OnDone() override { delete this; }
 };
 
@@ -32,11 +30,32 @@ std::string_view denial(Access access) {
       return "may not command";
     case Access::rules:
       return "may not push rules";
+    case Access::investigate:
+      return "may not look into sessions or the audit log";
     case Access::read:
       break;
   }
   return "is unknown";
 }
+
+std::string words(const v1::AlertFilter& filter) {
+  std::string text;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  };
+  add("workspace", filter.workspace());
+  add("rule", filter.rule());
+  add("incident", filter.incident());
+  if (filter.has_since()) add("since", time_text(filter.since()));
+  return text.empty() ? "all" : text;
+}
+
+// What is asked, as the audit log tells it.
+struct Asked {
+  Access access;
+  std::string action, object;
+  bool evidence = false;  // reading it is an entry, too; being refused always is
+};
 
 class OperatorService final : public v1::OperatorService::CallbackService {
   using Call = grpc::CallbackServerContext;
@@ -47,76 +66,85 @@ class OperatorService final : public v1::OperatorService::CallbackService {
 
   grpc::ServerWriteReactor<v1::ListAlertsResponse>* ListAlerts(
       Call* call, const v1::ListAlertsRequest* request) override {
-    if (grpc::Status status = check_read(*call); !status.ok()) {
-      return new RefusedStream<v1::ListAlertsResponse>(std::move(status));
-    }
-    return AlertStream<v1::ListAlertsResponse>::begin(*call, source(), request->filter(),
-                                                      request->limit(), false);
+    return alerts<v1::ListAlertsResponse>(*call, "alerts.list", request->filter(), request->limit(),
+                                          false);
   }
-
   grpc::ServerWriteReactor<v1::WatchAlertsResponse>* WatchAlerts(
       Call* call, const v1::WatchAlertsRequest* request) override {
-    if (grpc::Status status = check_read(*call); !status.ok()) {
-      return new RefusedStream<v1::WatchAlertsResponse>(std::move(status));
-    }
-    return AlertStream<v1::WatchAlertsResponse>::begin(*call, source(), request->filter(), 0, true);
+    return alerts<v1::WatchAlertsResponse>(*call, "alerts.watch", request->filter(), 0, true);
   }
 
   Unary* GetAlert(Call* call, const v1::GetAlertRequest* request,
                   v1::GetAlertResponse* response) override {
-    return answer(*call, [=, this] { return answer_alert(context_, *request, *response); });
+    return answer(*call, {Access::read, "alerts.show", request->id(), true},
+                  [=, this](const Caller& caller) {
+                    return answer_alert(context_, caller, *request, *response);
+                  });
   }
   Unary* ListWorkspaces(Call* call, const v1::ListWorkspacesRequest* request,
                         v1::ListWorkspacesResponse* response) override {
-    return answer(*call, [=, this] { return answer_workspaces(context_, *request, *response); });
+    return answer(*call, {Access::read, "workspace.list", request->workspace()},
+                  [=, this](const Caller& caller) {
+                    return answer_workspaces(context_, caller, *request, *response);
+                  });
   }
   Unary* ListAgentSessions(Call* call, const v1::ListAgentSessionsRequest* request,
                            v1::ListAgentSessionsResponse* response) override {
-    return answer(*call,
-                  [=, this] { return answer_agent_sessions(context_, *request, *response); });
+    return answer(*call, {Access::investigate, "agent.sessions", request->session(), true},
+                  [=, this](const Caller& caller) {
+                    return answer_agent_sessions(context_, caller, *request, *response);
+                  });
   }
-  Unary* ListNodes(Call* call, const v1::ListNodesRequest* /*request*/,
+  Unary* ListNodes(Call* call, const v1::ListNodesRequest* request,
                    v1::ListNodesResponse* response) override {
-    return answer(*call, [=, this] { return answer_nodes(context_, *response); });
+    return answer(*call, {Access::read, "nodes.list", ""}, [=, this](const Caller& /*caller*/) {
+      return answer_nodes(context_, *request, *response);
+    });
   }
   Unary* GetStatus(Call* call, const v1::GetStatusRequest* /*request*/,
                    v1::GetStatusResponse* response) override {
-    return answer(*call, [=, this] { return answer_status(context_, *response); });
+    return answer(*call, {Access::read, "status.show", ""}, [=, this](const Caller& /*caller*/) {
+      return answer_status(context_, *response);
+    });
   }
   Unary* ListAudit(Call* call, const v1::ListAuditRequest* request,
                    v1::ListAuditResponse* response) override {
-    return answer(*call, [=, this] { return answer_audit(context_, *request, *response); });
+    const std::string object =
+        request->has_after() ? fmt::format("behind {}", request->after()) : "the newest";
+    return answer(
+        *call, {Access::investigate, "audit.list", object, true}, [=, this](const Caller& caller) {
+          if (!caller.scope.namespaces.empty())
+            return absl::PermissionDeniedError(
+                fmt::format("{} is limited to namespaces, and the audit log is of all of them",
+                            caller.identity.uri));
+          return answer_audit(context_, *request, *response);
+        });
   }
-
   Unary* GetRules(Call* call, const v1::GetRulesRequest* /*request*/,
                   v1::GetRulesResponse* response) override {
-    return answer(*call, [=, this] { return answer_rules(context_, *response); });
+    return answer(*call, {Access::read, "rules.status", ""}, [=, this](const Caller& /*caller*/) {
+      return answer_rules(context_, *response);
+    });
   }
 
   // What is denied goes on to the audit log, too.
   grpc::ServerReadReactor<v1::PushRulesRequest>* PushRules(
       Call* call, v1::PushRulesResponse* response) override {
-    const auto caller = identify(*call);
-    if (!caller) return new RefusedPush(no_identity());
-    return new RulesPush(context_, caller->uri, check_access(*caller, Access::rules), *response);
+    const Caller caller = identify(*call);
+    return new RulesPush(context_, caller, check(caller, Access::rules), *response);
   }
 
   Unary* RunCommand(Call* call, const v1::RunCommandRequest* request,
                     v1::RunCommandResponse* response) override {
     Unary* reactor = call->DefaultReactor();
-    const auto caller = identify(*call);
-    if (!caller) {
-      reactor->Finish(no_identity());
-      return reactor;
-    }
+    const Caller caller = identify(*call);
     // What is denied goes on to the audit log, too.
-    CommandRequest command{caller->uri, *request, ""};
-    if (grpc::Status status = check_access(*caller, Access::command); !status.ok()) {
-      command.denied = status.error_message();
-    }
+    CommandRequest command{caller.actor(), *request, "", caller.source, caller.scope.namespaces};
+    const grpc::Status denied = check(caller, Access::command);
+    command.denied = denied.error_message();
     const auto done = [=](absl::StatusOr<v1::RunCommandResponse> result) {
       if (result.ok()) *response = *std::move(result);
-      reactor->Finish(grpc_status(result.status()));
+      reactor->Finish(denied.ok() ? grpc_status(result.status()) : denied);
     };
     if (!context_.commands.submit(std::move(command), done)) {
       context_.refusals.add("busy");
@@ -126,48 +154,105 @@ class OperatorService final : public v1::OperatorService::CallbackService {
   }
 
  private:
-  AlertStreamSource source() const { return {context_.store, context_.feed, context_.workers}; }
-
-  std::optional<PeerIdentity> identify(const Call& call) const {
-    auto peer = peer_identity(call, context_.trust_domain);
-    if (!peer) context_.refusals.add("no_identity");
-    return peer;
+  // Who has no name of ours is refused by check().
+  Caller identify(const Call& call) const {
+    Caller caller{{}, call.peer(), {}};
+    if (auto peer = peer_identity(call, context_.trust_domain)) caller.identity = *std::move(peer);
+    const auto scope = context_.scopes.find(caller.identity.uri);
+    if (scope != context_.scopes.end()) caller.scope = scope->second;
+    return caller;
   }
 
-  grpc::Status no_identity() const {
-    return {grpc::StatusCode::UNAUTHENTICATED,
-            fmt::format("the certificate has not exactly one URI name, a SPIFFE id of {}",
-                        context_.trust_domain)};
+  grpc::Status deny(const Caller& caller, const char* reason, std::string why) const {
+    context_.refusals.add(reason);
+    spdlog::warn("{} at {} refused: {}", caller.identity.uri, caller.source, why);
+    return {grpc::StatusCode::PERMISSION_DENIED, std::move(why)};
   }
 
-  grpc::Status check_access(const PeerIdentity& caller, Access access) const {
-    if (caller.kind != PeerIdentity::Kind::operator_) {
-      context_.refusals.add("not_an_operator");
-      spdlog::warn("{} refused: it is not an operator", caller.uri);
-      return {grpc::StatusCode::PERMISSION_DENIED,
-              fmt::format("{} is not an operator", caller.uri)};
+  grpc::Status check(const Caller& caller, Access access) const {
+    const std::string& uri = caller.identity.uri;
+    if (uri.empty()) {
+      context_.refusals.add("no_identity");
+      return {grpc::StatusCode::UNAUTHENTICATED,
+              fmt::format("the certificate has not exactly one URI name, a SPIFFE id of {}",
+                          context_.trust_domain)};
     }
-    if (allows(caller.role, access)) return grpc::Status::OK;
-    const std::string_view why = denial(access);
-    context_.refusals.add("role_denied");
-    spdlog::warn("{} refused: its role {}", caller.uri, why);
-    return {grpc::StatusCode::PERMISSION_DENIED, fmt::format("the role of {} {}", caller.uri, why)};
+    if (caller.identity.kind != PeerIdentity::Kind::operator_)
+      return deny(caller, "not_an_operator", fmt::format("{} is not an operator", uri));
+    if (!allows(caller.identity.role, access))
+      return deny(caller, "role_denied", fmt::format("the role of {} {}", uri, denial(access)));
+    const Scope& scope = caller.scope;
+    if (!scope.clusters.empty() &&
+        std::ranges::find(scope.clusters, context_.cluster) == scope.clusters.end())
+      return deny(caller, "scope_denied",
+                  fmt::format("{} has no rights in cluster \"{}\"", uri, context_.cluster));
+    if (access == Access::rules && !scope.namespaces.empty())
+      return deny(caller, "scope_denied",
+                  fmt::format("{} is limited to namespaces, and rules are for all of them", uri));
+    return grpc::Status::OK;
   }
 
-  grpc::Status check_read(const Call& call) const {
-    const auto caller = identify(call);
-    return caller ? check_access(*caller, Access::read) : no_identity();
+  // The entry waits for a worker, so that gRPC's thread does not wait for the disk.
+  void refuse(const Caller& caller, const Asked& asked, const grpc::Status& why,
+              const std::function<void()>& finish) const {
+    const auto work = [=, this] {
+      (void)audit(caller, asked, "refused: " + why.error_message());
+      finish();
+    };
+    if (context_.workers.post(work)) return;
+    context_.refusals.add("busy");
+    spdlog::error("a refusal of {} found no room in the audit log: {}", caller.actor(),
+                  why.error_message());
+    finish();
+  }
+
+  absl::Status audit(const Caller& caller, const Asked& asked, const std::string& outcome) const {
+    absl::Status status = context_.trail.add(caller, asked.action, asked.object, outcome);
+    if (!status.ok())
+      spdlog::error("{} of {} could not be audited: {}", asked.action, caller.actor(),
+                    status.ToString());
+    return status;
+  }
+
+  template <class Response>
+  grpc::ServerWriteReactor<Response>* alerts(Call& call, std::string action,
+                                             const v1::AlertFilter& filter, uint64_t limit,
+                                             bool watch) {
+    const Caller caller = identify(call);
+    const Asked asked{Access::read, std::move(action), words(filter), true};
+    if (const grpc::Status status = check(caller, asked.access); !status.ok()) {
+      auto* reactor = new RefusedStream<Response>;
+      refuse(caller, asked, status, [=] { reactor->Finish(status); });
+      return reactor;
+    }
+    const AlertStreamSource source{context_.store, context_.feed, context_.workers,
+                                   caller.scope.namespaces,
+                                   [=, this] { return audit(caller, asked, "allowed"); }};
+    return AlertStream<Response>::begin(call, source, filter, limit, watch);
   }
 
   // Request and response live until Finish.
   template <class Work>
-  Unary* answer(Call& call, Work work) {
+  Unary* answer(Call& call, Asked asked, Work work) {
     Unary* reactor = call.DefaultReactor();
-    if (grpc::Status status = check_read(call); !status.ok()) {
-      reactor->Finish(std::move(status));
+    const Caller caller = identify(call);
+    if (const grpc::Status status = check(caller, asked.access); !status.ok()) {
+      refuse(caller, asked, status, [=] { reactor->Finish(status); });
       return reactor;
     }
-    if (!context_.workers.post([=] { reactor->Finish(grpc_status(work())); })) {
+    const auto done = [=, this] {
+      absl::Status status = work(caller);
+      if (absl::IsPermissionDenied(status)) {
+        context_.refusals.add("scope_denied");
+        (void)audit(caller, asked, "refused: " + std::string(status.message()));
+      } else if (asked.evidence) {
+        // Nothing leaves before the entry is there.
+        absl::Status entered = audit(caller, asked, status.ok() ? "allowed" : "not answered");
+        if (!entered.ok()) status = std::move(entered);
+      }
+      reactor->Finish(grpc_status(status));
+    };
+    if (!context_.workers.post(done)) {
       context_.refusals.add("busy");
       reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many queries are waiting"});
     }

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <string>
 
+#include "collector/auth/access.h"
 #include "collector/auth/refusals.h"
 #include "collector/fleet/commands.h"
 #include "collector/fleet/node_registry.h"
 #include "collector/fleet/rule_bundles.h"
 #include "collector/query/alert_feed.h"
+#include "collector/query/audit_trail.h"
 #include "collector/query/worker_pool.h"
 #include "collector/store/store.h"
 #include "common/clock.h"
@@ -21,6 +23,7 @@ struct QueryContext {
   const Store& store;
   AlertFeed& feed;
   WorkerPool& workers;
+  const AuditTrail& trail;
   Commands& commands;
   RuleBundles& bundles;
   const NodeRegistry& nodes;
@@ -28,6 +31,9 @@ struct QueryContext {
   const RefusalCounts& refused_peers;
   const Clock& clock;
   std::string trust_domain;
+  std::string cluster;  // which one this collector is of
+  Scopes scopes;
+  std::string audit_key;  // public, PEM
   std::string version;
   uint64_t started_ns = 0;
 };

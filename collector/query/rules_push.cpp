@@ -6,15 +6,16 @@
 
 namespace picket {
 
-RulesPush::RulesPush(QueryContext& context, std::string actor, grpc::Status denied,
+RulesPush::RulesPush(QueryContext& context, const Caller& caller, const grpc::Status& denied,
                      v1::PushRulesResponse& response)
     : context_(context), response_(response) {
-  pushed_.actor = std::move(actor);
+  pushed_.actor = caller.actor();
+  pushed_.source = caller.source;
   if (denied.ok()) {
     StartRead(&request_);
     return;
   }
-  refuse(absl::PermissionDeniedError(denied.error_message()));
+  refuse(absl::Status(static_cast<absl::StatusCode>(denied.error_code()), denied.error_message()));
 }
 
 void RulesPush::OnReadDone(bool ok) {

@@ -13,7 +13,7 @@ namespace picket {
 class RulesPush final : public grpc::ServerReadReactor<v1::PushRulesRequest> {
  public:
   // `denied`: not OK when the caller may not; only audited. `response` lives until Finish.
-  RulesPush(QueryContext& context, std::string actor, grpc::Status denied,
+  RulesPush(QueryContext& context, const Caller& caller, const grpc::Status& denied,
             v1::PushRulesResponse& response);
 
   void OnReadDone(bool ok) override;

@@ -12,7 +12,7 @@ namespace picket::sqlite {
 namespace {
 
 // More holes than this in one spool are only counted.
-constexpr uint64_t kMaxGaps = 1000;
+constexpr uint64_t kMaxGaps = 100'000;
 // Workspaces that are gone, kept per node to be named in answers.
 constexpr uint64_t kMaxGone = 1000;
 // Sessions of AI agents kept per node.
@@ -47,8 +47,8 @@ absl::Status Commit::prepare() {
        "SELECT row, count, stored_ns, last_ns FROM alerts WHERE id = ? AND node = ?"},
       {&Statements::add_alert,
        "INSERT INTO alerts (id, node, time_ns, rule, priority, workspace_id, "
-       "workspace_name, count, last_ns, stored_ns, alert, incident) VALUES (?, ?, ?, ?, ?, "
-       "?, ?, ?, ?, ?, ?, ?)"},
+       "workspace_name, count, last_ns, stored_ns, alert, incident, namespace) VALUES (?, ?, ?, "
+       "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {&Statements::repeat_alert,
        "UPDATE alerts SET count = ?, last_ns = ?, alert = ? WHERE row = ?"},
       {&Statements::set_workspace,
@@ -93,7 +93,7 @@ absl::Status Commit::add(const NodeBatch& batch, uint64_t now_ns, CommitOutcome&
   for (const v1::Envelope& envelope : batch.batch.envelopes()) {
     const uint64_t sequence = envelope.sequence();
     if (sequence <= stream->last) {
-      const auto fills = fill_gap(batch, sequence, now_ns);
+      const auto fills = fill_gap(batch, *stream, sequence, now_ns);
       if (!fills.ok()) return fills.status();
       if (!*fills) {
         ++outcome.duplicates;
@@ -102,7 +102,7 @@ absl::Status Commit::add(const NodeBatch& batch, uint64_t now_ns, CommitOutcome&
       --stream->missing;
     } else if (sequence > stream->last + 1) {
       const uint64_t first = stream->last + 1;
-      absl::Status status = record_gap(batch, first, sequence - 1, now_ns);
+      absl::Status status = record_gap(batch, *stream, first, sequence - 1, now_ns);
       if (!status.ok()) return status;
       stream->missing += sequence - first;
       outcome.missing += sequence - first;
@@ -122,8 +122,14 @@ absl::StatusOr<Commit::Stream> Commit::load(const NodeBatch& batch) {
   const auto row = select.step();
   if (!row.ok()) return row.status();
   Stream stream;
-  if (*row) stream = {select.number(0), select.number(1)};
+  if (*row) stream = {select.number(0), select.number(1), 0};
   select.restart();
+  if (stream.missing == 0) return stream;
+  Statement& count = sql_->count_gaps.restart().bind(batch.node).bind(batch.epoch);
+  const auto counted = count.step();
+  if (!counted.ok()) return counted.status();
+  stream.gaps = count.number(0);
+  count.restart();
   return stream;
 }
 
@@ -136,14 +142,10 @@ absl::Status Commit::save(const NodeBatch& batch, const Stream& stream) {
       .run();
 }
 
-absl::Status Commit::record_gap(const NodeBatch& batch, uint64_t first, uint64_t last,
-                                uint64_t now_ns) {
-  Statement& count = sql_->count_gaps.restart().bind(batch.node).bind(batch.epoch);
-  const auto row = count.step();
-  if (!row.ok()) return row.status();
-  const uint64_t gaps = count.number(0);
-  count.restart();
-  if (gaps >= kMaxGaps) return absl::OkStatus();
+absl::Status Commit::record_gap(const NodeBatch& batch, Stream& stream, uint64_t first,
+                                uint64_t last, uint64_t now_ns) {
+  if (stream.gaps >= kMaxGaps) return absl::OkStatus();
+  ++stream.gaps;
   return sql_->add_gap.restart()
       .bind(batch.node)
       .bind(batch.epoch)
@@ -153,7 +155,8 @@ absl::Status Commit::record_gap(const NodeBatch& batch, uint64_t first, uint64_t
       .run();
 }
 
-absl::StatusOr<bool> Commit::fill_gap(const NodeBatch& batch, uint64_t sequence, uint64_t now_ns) {
+absl::StatusOr<bool> Commit::fill_gap(const NodeBatch& batch, Stream& stream, uint64_t sequence,
+                                      uint64_t now_ns) {
   Statement& at = sql_->gap_at.restart().bind(batch.node).bind(batch.epoch).bind(sequence);
   const auto row = at.step();
   if (!row.ok()) return row.status();
@@ -163,8 +166,11 @@ absl::StatusOr<bool> Commit::fill_gap(const NodeBatch& batch, uint64_t sequence,
   if (first == 0 || sequence > last) return false;
   absl::Status status =
       sql_->remove_gap.restart().bind(batch.node).bind(batch.epoch).bind(first).run();
-  if (status.ok() && first < sequence) status = record_gap(batch, first, sequence - 1, now_ns);
-  if (status.ok() && sequence < last) status = record_gap(batch, sequence + 1, last, now_ns);
+  --stream.gaps;
+  if (status.ok() && first < sequence)
+    status = record_gap(batch, stream, first, sequence - 1, now_ns);
+  if (status.ok() && sequence < last)
+    status = record_gap(batch, stream, sequence + 1, last, now_ns);
   if (!status.ok()) return status;
   return true;
 }
@@ -253,6 +259,7 @@ absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint6
                             .bind(now_ns)
                             .bind_bytes(alert.SerializeAsString())
                             .bind(alert.incident().id())
+                            .bind(alert.workspace().pod().namespace_())
                             .run();
   if (status.ok()) outcome.new_alerts.push_back({db_.last_row(), std::move(alert)});
   return status;

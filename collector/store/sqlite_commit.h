@@ -21,6 +21,7 @@ class Commit {
   struct Stream {
     uint64_t last = 0;
     uint64_t missing = 0;
+    uint64_t gaps = 0;
   };
 
   explicit Commit(const Database& db) : db_(db) {}
@@ -28,8 +29,10 @@ class Commit {
   absl::StatusOr<Stream> load(const NodeBatch& batch);
   absl::Status save(const NodeBatch& batch, const Stream& stream);
   // Of a sequence at or below the last one: whether it fills a gap (which then shrinks).
-  absl::StatusOr<bool> fill_gap(const NodeBatch& batch, uint64_t sequence, uint64_t now_ns);
-  absl::Status record_gap(const NodeBatch& batch, uint64_t first, uint64_t last, uint64_t now_ns);
+  absl::StatusOr<bool> fill_gap(const NodeBatch& batch, Stream& stream, uint64_t sequence,
+                                uint64_t now_ns);
+  absl::Status record_gap(const NodeBatch& batch, Stream& stream, uint64_t first, uint64_t last,
+                          uint64_t now_ns);
   absl::Status store_body(const std::string& node, const v1::Envelope& envelope, uint64_t now_ns,
                           CommitOutcome& outcome);
   // What a node says of itself, into its row.

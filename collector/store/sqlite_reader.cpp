@@ -11,9 +11,6 @@
 namespace picket::sqlite {
 namespace {
 
-// The gaps a node's answer lists; `missing` counts all.
-constexpr uint64_t kGapsShown = 100;
-
 template <class Message>
 absl::Status parse(Message& message, const Statement& row, int column, const char* what) {
   const std::string_view bytes = row.bytes(column);
@@ -28,6 +25,14 @@ std::string after_prefix(std::string prefix) {
   while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
   if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
   return prefix;
+}
+
+// A condition with a question mark for each.
+std::string in_namespaces(const AlertQuery& query) {
+  if (query.namespaces.empty()) return "";
+  std::string condition = " AND namespace IN (?";
+  for (size_t i = 1; i < query.namespaces.size(); ++i) condition += ", ?";
+  return condition + ")";
 }
 
 class Reader final : public StoreReader {
@@ -51,7 +56,7 @@ class Reader final : public StoreReader {
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
                                                                    size_t limit) override;
-  absl::StatusOr<std::vector<v1::Node>> nodes() override;
+  absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
 
@@ -60,8 +65,8 @@ class Reader final : public StoreReader {
                                           const AlertCursor& cursor, const char* tail,
                                           uint64_t number) const;
   absl::StatusOr<std::vector<std::string>> texts(std::string_view sql,
-                                                 std::initializer_list<std::string> values) const;
-  absl::Status add_gaps(v1::Node& node, const std::string& epoch) const;
+                                                 std::vector<std::string> values) const;
+  absl::Status add_gaps(v1::Node& node, const std::string& epoch, size_t most) const;
 
   Database db_;
 };
@@ -75,19 +80,20 @@ absl::StatusOr<Statement> Reader::select_alerts(const char* columns, const Alert
   if (!query.workspace.empty()) sql += " AND (workspace_id = ? OR workspace_name = ?)";
   if (!query.rule.empty()) sql += " AND rule = ?";
   if (!query.incident.empty()) sql += " AND incident >= ? AND incident < ?";
-  sql += tail;
+  sql += in_namespaces(query) + tail;
   auto statement = db_.prepare(sql);
   if (!statement.ok()) return statement;
   statement->bind(cursor.time_ns).bind(cursor.row).bind(query.since_ns).bind(query.up_to_row);
   if (!query.workspace.empty()) statement->bind(query.workspace).bind(query.workspace);
   if (!query.rule.empty()) statement->bind(query.rule);
   if (!query.incident.empty()) statement->bind(query.incident).bind(after_prefix(query.incident));
+  for (const std::string& name : query.namespaces) statement->bind(name);
   statement->bind(number);
   return statement;
 }
 
-absl::StatusOr<std::vector<std::string>> Reader::texts(
-    std::string_view sql, std::initializer_list<std::string> values) const {
+absl::StatusOr<std::vector<std::string>> Reader::texts(std::string_view sql,
+                                                       std::vector<std::string> values) const {
   auto statement = db_.prepare(sql);
   if (!statement.ok()) return statement.status();
   for (const std::string& value : values) statement->bind(value);
@@ -103,15 +109,22 @@ absl::StatusOr<std::vector<std::string>> Reader::texts(
 absl::Status Reader::resolve(AlertQuery& query) {
   if (query.workspace.empty()) return absl::OkStatus();
   const std::string& asked = query.workspace;
+  const std::string scope = in_namespaces(query);
+  std::vector<std::string> values{asked};
+  values.insert(values.end(), query.namespaces.begin(), query.namespaces.end());
   const auto exact = texts(
-      "SELECT workspace_id FROM alerts WHERE workspace_id = ?1 OR workspace_name = ?1 LIMIT 1",
-      {asked});
+      fmt::format("SELECT workspace_id FROM alerts WHERE (workspace_id = ?1 OR workspace_name = "
+                  "?1){} LIMIT 1",
+                  scope),
+      values);
   if (!exact.ok()) return exact.status();
   if (!exact->empty()) return absl::OkStatus();
-  const auto ids = texts(
-      "SELECT DISTINCT workspace_id FROM alerts WHERE workspace_id >= ? AND workspace_id < ? "
-      "LIMIT 2",
-      {asked, after_prefix(asked)});
+  values.insert(values.begin() + 1, after_prefix(asked));
+  const auto ids =
+      texts(fmt::format("SELECT DISTINCT workspace_id FROM alerts WHERE workspace_id >= ? AND "
+                        "workspace_id < ?{} LIMIT 2",
+                        scope),
+            values);
   if (!ids.ok()) return ids.status();
   if (ids->size() > 1) {
     return absl::InvalidArgumentError(fmt::format(
@@ -236,7 +249,7 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
   return found;
 }
 
-absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
+absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch, size_t most) const {
   auto stream = db_.prepare("SELECT last_sequence FROM streams WHERE node = ? AND epoch = ?");
   if (!stream.ok()) return stream.status();
   auto row = stream->bind(node.node()).bind(epoch).step();
@@ -251,7 +264,7 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
       "SELECT epoch, first, last FROM gaps WHERE node = ? ORDER BY found_ns DESC, first DESC "
       "LIMIT ?");
   if (!gaps.ok()) return gaps.status();
-  gaps->bind(node.node()).bind(kGapsShown);
+  gaps->bind(node.node()).bind(uint64_t{most});
   while (true) {
     row = gaps->step();
     if (!row.ok()) return row.status();
@@ -263,7 +276,7 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch) const {
   }
 }
 
-absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
+absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
   auto select = db_.prepare(
       "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight, rules FROM nodes "
       "ORDER BY node");
@@ -283,15 +296,15 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes() {
       status = parse(*node.mutable_sight(), *select, 6, "sight");
     if (status.ok() && !select->bytes(7).empty())
       status = parse(*node.mutable_rules(), *select, 7, "state of rules");
-    if (status.ok()) status = add_gaps(node, select->text(3));
+    if (status.ok()) status = add_gaps(node, select->text(3), gaps);
     if (!status.ok()) return status;
   }
 }
 
 absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, size_t limit) {
   auto select = db_.prepare(
-      "SELECT sequence, time_ns, actor, action, object, reason, outcome, previous_hash, hash "
-      "FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?");
+      "SELECT sequence, time_ns, actor, action, object, reason, outcome, previous_hash, hash, "
+      "source, signature FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?");
   if (!select.ok()) return select.status();
   select->bind(sequence).bind(uint64_t{limit});
   std::vector<v1::AuditEntry> entries;
@@ -309,6 +322,8 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
     entry.set_outcome(select->text(6));
     entry.set_previous_hash(std::string(select->bytes(7)));
     entry.set_hash(std::string(select->bytes(8)));
+    entry.set_source(select->text(9));
+    entry.set_signature(std::string(select->bytes(10)));
   }
 }
 

@@ -79,6 +79,13 @@ CREATE TABLE agent_sessions (
 ) WITHOUT ROWID;
 CREATE INDEX agent_sessions_by_id ON agent_sessions (id);
 CREATE INDEX agent_sessions_by_time ON agent_sessions (node, last_ns);
+)",
+    // Alerts from before this are of no namespace: only operators without a scope see them.
+    R"(
+ALTER TABLE audit ADD COLUMN source TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN signature BLOB NOT NULL DEFAULT x'';
+ALTER TABLE alerts ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+CREATE INDEX alerts_by_namespace ON alerts (namespace, time_ns, row);
 )"};
 
 }  // namespace

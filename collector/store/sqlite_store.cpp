@@ -64,7 +64,8 @@ absl::Status make_private(const std::filesystem::path& file) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file,
-                                                               const Clock& clock) {
+                                                               const Clock& clock,
+                                                               const AuditSigner* signer) {
   if (absl::Status status = make_private(file); !status.ok()) return status;
   auto db = Database::open(file, Database::Mode::read_write);
   if (!db.ok()) return db.status();
@@ -75,11 +76,23 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesy
                                                    std::string_view(status.message().data(),
                                                                     status.message().size())));
   }
-  std::unique_ptr<SqliteStore> store(new SqliteStore(file, clock, *std::move(db)));
+  std::unique_ptr<SqliteStore> store(new SqliteStore(file, clock, signer, *std::move(db)));
   auto commit = sqlite::Commit::create(store->db_);
   if (!commit.ok()) return commit.status();
   store->commit_ = *std::move(commit);
   return store;
+}
+
+absl::StatusOr<bool> SqliteStore::has_signed_audit(const std::filesystem::path& file) {
+  const auto db = Database::open(file, Database::Mode::read_only);
+  if (!db.ok()) return db.status();
+  const auto known =
+      db->number("SELECT count(*) FROM pragma_table_info('audit') WHERE name = 'signature'");
+  if (!known.ok()) return known.status();
+  if (*known == 0) return false;
+  const auto found = db->number("SELECT EXISTS (SELECT 1 FROM audit WHERE signature <> x'')");
+  if (!found.ok()) return found.status();
+  return *found != 0;
 }
 
 absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> batches) {
@@ -136,7 +149,8 @@ absl::StatusOr<v1::AuditEntry> SqliteStore::append_audit(v1::AuditEntry entry) {
     seal_audit_entry(entry, 0, audit_genesis());
   }
   last->restart();
-  auto add = db_.prepare("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  if (signer_ != nullptr) entry.set_signature(signer_->sign(entry.hash()));
+  auto add = db_.prepare("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!add.ok()) return add.status();
   absl::Status status = add->bind(entry.sequence())
                             .bind(wall_ns(entry.time()))
@@ -147,6 +161,8 @@ absl::StatusOr<v1::AuditEntry> SqliteStore::append_audit(v1::AuditEntry entry) {
                             .bind(entry.outcome())
                             .bind_bytes(entry.previous_hash())
                             .bind_bytes(entry.hash())
+                            .bind(entry.source())
+                            .bind_bytes(entry.signature())
                             .run();
   if (status.ok()) status = transaction->commit();
   if (!status.ok()) return status;

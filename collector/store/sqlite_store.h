@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "collector/audit/signer.h"
 #include "collector/store/sqlite.h"
 #include "collector/store/sqlite_commit.h"
 #include "collector/store/store.h"
@@ -16,8 +17,13 @@ namespace picket {
 
 class SqliteStore final : public Store {
  public:
+  // `signer` outlives the store; without one the audit log is chained, not signed.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> open(const std::filesystem::path& file,
-                                                           const Clock& clock);
+                                                           const Clock& clock,
+                                                           const AuditSigner* signer = nullptr);
+
+  // Of an existing file, also one of an older version, which is not changed.
+  static absl::StatusOr<bool> has_signed_audit(const std::filesystem::path& file);
 
   absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override;
   absl::StatusOr<uint64_t> greet(const NodeHello& hello) override;
@@ -30,11 +36,13 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 
  private:
-  SqliteStore(std::filesystem::path file, const Clock& clock, sqlite::Database db)
-      : file_(std::move(file)), clock_(clock), db_(std::move(db)) {}
+  SqliteStore(std::filesystem::path file, const Clock& clock, const AuditSigner* signer,
+              sqlite::Database db)
+      : file_(std::move(file)), clock_(clock), signer_(signer), db_(std::move(db)) {}
 
   const std::filesystem::path file_;
   const Clock& clock_;
+  const AuditSigner* const signer_;
   sqlite::Database db_;
   std::unique_ptr<sqlite::Commit> commit_;  // after db_: its statements close first
 };

@@ -68,11 +68,12 @@ struct RuleBundle {
 
 struct AlertQuery {
   uint64_t since_ns = 0;
-  std::string workspace = {};      // id, unambiguous id prefix, or name; empty: all
-  std::string rule = {};           // empty: all
-  std::string incident = {};       // id, or the beginning of it; empty: all
-  uint64_t limit = 0;              // the newest so many; 0: all
-  uint64_t up_to_row = INT64_MAX;  // what was stored later is left out
+  std::string workspace = {};                // id, unambiguous id prefix, or name; empty: all
+  std::string rule = {};                     // empty: all
+  std::string incident = {};                 // id, or the beginning of it; empty: all
+  std::vector<std::string> namespaces = {};  // of the workspaces' pods; empty: all
+  uint64_t limit = 0;                        // the newest so many; 0: all
+  uint64_t up_to_row = INT64_MAX;            // what was stored later is left out
 };
 
 // Where the next page begins. Ascending by time, then by row.
@@ -105,7 +106,8 @@ struct StoreReader {
   // InvalidArgument: the prefix is of more than one.
   virtual absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(
       const std::string& session, size_t limit) = 0;
-  virtual absl::StatusOr<std::vector<v1::Node>> nodes() = 0;
+  // With at most so many gaps each, the newest.
+  virtual absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps = 100) = 0;
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
@@ -122,7 +124,8 @@ struct Store {
   virtual absl::StatusOr<uint64_t> greet(const NodeHello& hello) = 0;
   virtual absl::Status node_seen(const std::string& node) = 0;
 
-  // Numbers, chains and stores `entry` (actor, action, object, reason, outcome), with the time.
+  // Numbers, chains, signs and stores `entry` (actor, action, object, reason, outcome, source),
+  // with the time.
   virtual absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) = 0;
 
   virtual absl::Status add_command(const std::string& node, const v1::Command& command) = 0;

@@ -1,7 +1,5 @@
 #include "collector/store/writer.h"
 
-#include <prometheus/counter.h>
-#include <prometheus/histogram.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -21,31 +19,22 @@ bool is_urgent(const v1::Batch& batch) {
   });
 }
 
-prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help,
-                                 prometheus::Histogram::BucketBoundaries bounds) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(
-      {}, std::move(bounds));
-}
-
-prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
-}
-
 }  // namespace
 
-Writer::Writer(Store& store, Options options, prometheus::Registry& registry)
+Writer::Writer(Store& store, Options options, MetricRegistry& registry)
     : store_(store),
       options_(options),
       queue_(options.queue),
-      commit_seconds_(histogram(registry, "picket_store_commit_seconds",
-                                "Time of one commit, with its wait for the disk",
-                                {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2})),
-      commit_rows_(histogram(registry, "picket_store_commit_rows", "Envelopes in one commit",
-                             {1, 2, 5, 10, 50, 100, 500, 1000})),
-      failures_(counter(registry, "picket_store_commit_failures_total",
-                        "Batches that could not be stored; their senders keep and resend them")),
-      refused_(counter(registry, "picket_store_queue_refused_total",
-                       "Writes refused because the writer's queue was full")) {}
+      commit_seconds_(registry.histogram("picket_store_commit_seconds",
+                                         "Time of one commit, with its wait for the disk",
+                                         {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2})),
+      commit_rows_(registry.histogram("picket_store_commit_rows", "Envelopes in one commit",
+                                      {1, 2, 5, 10, 50, 100, 500, 1000})),
+      failures_(
+          registry.counter("picket_store_commit_failures_total",
+                           "Batches that could not be stored; their senders keep and resend them")),
+      refused_(registry.counter("picket_store_queue_refused_total",
+                                "Writes refused because the writer's queue was full")) {}
 
 Writer::~Writer() { stop(); }
 
@@ -60,13 +49,13 @@ void Writer::stop() {
 
 bool Writer::submit(NodeBatch batch, Committed done) {
   if (queue_.push(Pending{std::move(batch), std::move(done)})) return true;
-  refused_.Increment();
+  refused_.add();
   return false;
 }
 
 bool Writer::run(Task task) {
   if (queue_.push(std::move(task))) return true;
-  refused_.Increment();
+  refused_.add();
   return false;
 }
 
@@ -117,8 +106,8 @@ void Writer::commit_gathered() {
   if (batches_.empty()) return;
   const auto start = Clock::now();
   const auto outcome = store_.commit(batches_);
-  commit_seconds_.Observe(std::chrono::duration<double>(Clock::now() - start).count());
-  commit_rows_.Observe(static_cast<double>(rows_));
+  commit_seconds_.observe(std::chrono::duration<double>(Clock::now() - start).count());
+  commit_rows_.observe(static_cast<double>(rows_));
   if (outcome.ok()) {
     announce(*outcome);
     for (size_t i = 0; i < senders_.size(); ++i) senders_[i](outcome->committed[i]);
@@ -136,7 +125,7 @@ void Writer::commit_gathered() {
 void Writer::commit_one(const NodeBatch& batch, const Committed& done) {
   const auto outcome = store_.commit({&batch, 1});
   if (!outcome.ok()) {
-    failures_.Increment();
+    failures_.add();
     spdlog::error("an envelope batch of {} could not be stored: {}", batch.node,
                   outcome.status().ToString());
     done(outcome.status());

@@ -4,8 +4,6 @@
 // fails is tried once more alone, then its sender is told, and nothing of it is stored.
 #pragma once
 
-#include <prometheus/registry.h>
-
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -14,6 +12,7 @@
 
 #include "collector/store/store.h"
 #include "common/bounded_queue.h"
+#include "common/metrics.h"
 
 namespace picket {
 
@@ -29,7 +28,7 @@ class Writer {
   using Committed = std::function<void(absl::StatusOr<uint64_t>)>;  // last committed sequence
   using Task = std::function<void(Store&)>;
 
-  Writer(Store& store, Options options, prometheus::Registry& registry);
+  Writer(Store& store, Options options, MetricRegistry& registry);
   ~Writer();
 
   // Before start().
@@ -71,10 +70,10 @@ class Writer {
   bool urgent_ = false;
   std::chrono::steady_clock::time_point oldest_;
 
-  prometheus::Histogram& commit_seconds_;
-  prometheus::Histogram& commit_rows_;
-  prometheus::Counter& failures_;
-  prometheus::Counter& refused_;
+  Histogram& commit_seconds_;
+  Histogram& commit_rows_;
+  Counter& failures_;
+  Counter& refused_;
 };
 
 }  // namespace picket

@@ -26,6 +26,14 @@ const std::string kRules =
          "evt.type = setxattr and fs.path.name endswith /made-by-ring and evt.arg.name = "
          "user.by-ring") +
     rule("test.remove", "evt.type = unlinkat and fs.path.name endswith /made-by-ring") +
+    rule(
+        "test.refused_open",
+        "evt.type = openat and evt.failed = true and evt.res = ENOENT and evt.is_open_write = true "
+        "and fd.name = /no-such-directory/asked-by-ring and evt.user_text = false") +
+    rule("test.refused_connect",
+         "evt.type = connect and evt.res = ENOENT and fd.name = /nobody-for-the-ring.sock") +
+    rule("test.unix_datagram", "evt.type = sendmsg and fd.name = /nobody-for-the-ring.sock") +
+    rule("test.goes_on", "evt.type = accept4 and fd.name endswith again-by-ring.sock") +
     rule("test.ring_open", "evt.type = openat and evt.io_uring = true and proc.name = rings") +
     rule("test.ring_connect", "evt.type = connect and evt.io_uring = true and proc.name = rings");
 
@@ -54,7 +62,8 @@ TEST_F(EV5, OperationsOfARingAreJudgedLikeTheirCalls) {
   ASSERT_NO_FATAL_FAILURE(run_rings());
   for (const char* name :
        {"test.open", "test.table", "test.silent", "test.connect", "test.datagram", "test.netlink",
-        "test.unix", "test.accept", "test.make", "test.attribute", "test.remove", "test.ring_open",
+        "test.unix", "test.accept", "test.refused_open", "test.refused_connect",
+        "test.unix_datagram", "test.make", "test.attribute", "test.remove", "test.ring_open",
         "test.ring_connect", "io_uring_setup"})
     ASSERT_NO_FATAL_FAILURE(expect_one(name));
   EXPECT_EQ(by_rule(alerts_, "io_uring_setup").front()["priority"], "INFORMATIONAL");

@@ -50,15 +50,16 @@ class SignedRulesTest : public AcceptanceTest {
   std::string push(const std::string& folder, int exit_code = 0) {
     return picketctl({"rules", "push", path(folder), "--reason", "of a test"}, exit_code);
   }
-  // What the collector knows of the one node.
+  // What the collector knows of the one node; null while it knows of none.
   nlohmann::json rules_status() {
-    return nlohmann::json::parse(picketctl({"rules", "status", "-o", "json"}));
+    const std::string out = picketctl({"rules", "status", "-o", "json"});
+    return out.empty() ? nlohmann::json() : nlohmann::json::parse(out);
   }
   void expect_status(const std::string& state, const std::string& error = "") {
     nlohmann::json now;
     EXPECT_TRUE(until([&] {
       now = rules_status();
-      return now["state"] == state &&
+      return now.is_object() && now["state"] == state &&
              now["error"].get<std::string>().find(error) != std::string::npos;
     })) << now;
   }

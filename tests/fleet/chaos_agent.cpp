@@ -90,7 +90,7 @@ int run(const std::string& spool_file, const std::string& address, const TlsFile
   callbacks.on_loss = [](const UplinkLoss& loss) {
     say(fmt::format("L {} {}\n", loss.count, loss.where));
   };
-  prometheus::Registry registry;
+  MetricRegistry registry;
   Uplink uplink(std::move(*spool),
                 std::make_unique<TellingStreams>(
                     grpc_stream_factory(address, files, "spiffe://picket/collector/collector")),

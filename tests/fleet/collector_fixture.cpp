@@ -104,6 +104,15 @@ std::vector<nlohmann::json> CollectorTest::json(const std::string& who,
   return objects;
 }
 
+std::vector<nlohmann::json> CollectorTest::orders() const {
+  auto entries = json("ada", {"audit", "list"});
+  std::erase_if(entries, [](const nlohmann::json& entry) {
+    const std::string action = entry["action"];
+    return !action.starts_with("workspace.") && action != "rules.push";
+  });
+  return entries;
+}
+
 double CollectorTest::metric_of(const std::string& name, const std::string& label) const {
   const auto value = metric(static_cast<uint16_t>(collector_->http_port()), name, label);
   EXPECT_TRUE(value.ok()) << value.status();

@@ -40,6 +40,8 @@ class CollectorTest : public testing::Test {
   // Its output as JSON, one object for each line.
   std::vector<nlohmann::json> json(const std::string& who,
                                    std::vector<std::string> arguments) const;
+  // The audit log without those who only read, which reading it adds to.
+  std::vector<nlohmann::json> orders() const;
   double metric_of(const std::string& name, const std::string& label = "") const;
   static double refused(const CollectorTest& test, const std::string& reason);
 

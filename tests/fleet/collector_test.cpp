@@ -112,6 +112,17 @@ TEST_F(Ingest, RefusesGarbageAndGoesOn) {
   EXPECT_EQ(agent()->hello(), 0U);
 }
 
+// A few kilobytes on the wire are not to become any amount of memory.
+TEST_F(Ingest, RefusesWhatIsTooLargeAlsoWhenCompressed) {
+  const std::string large(64 << 20, '\0');
+  for (const bool compressed : {false, true}) {
+    const grpc::Status status = send_garbage(port(), certificate("n1"), large, compressed);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+        << compressed << ": " << status.error_message();
+  }
+  EXPECT_EQ(agent()->hello(), 0U);
+}
+
 TEST_F(Ingest, RefusesWhatIsOutOfOrder) {
   {
     const auto agent = this->agent();

@@ -23,9 +23,10 @@ std::shared_ptr<grpc::Channel> connect(int port, const TlsFiles& files) {
 
 class GarbageCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  GarbageCall(int port, const TlsFiles& files, const std::string& bytes)
+  GarbageCall(int port, const TlsFiles& files, const std::string& bytes, bool compressed)
       : stub_(connect(port, files)), slice_(bytes), out_(&slice_, 1) {
     context_.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    if (compressed) context_.set_compression_algorithm(GRPC_COMPRESS_GZIP);
     stub_.PrepareBidiStreamingCall(&context_, "/picket.v1.AgentService/Connect", {}, this);
     StartWrite(&out_);
     StartRead(&in_);
@@ -104,8 +105,9 @@ grpc::Status SimulatedAgent::finish() {
   return status;
 }
 
-grpc::Status send_garbage(int port, const TlsFiles& files, const std::string& bytes) {
-  return GarbageCall(port, files, bytes).wait();
+grpc::Status send_garbage(int port, const TlsFiles& files, const std::string& bytes,
+                          bool compressed) {
+  return GarbageCall(port, files, bytes, compressed).wait();
 }
 
 }  // namespace picket::test

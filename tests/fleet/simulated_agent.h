@@ -39,6 +39,7 @@ class SimulatedAgent {
 };
 
 // Sends `bytes` as if they were a message, and says how the collector ended the stream.
-grpc::Status send_garbage(int port, const TlsFiles& files, const std::string& bytes);
+grpc::Status send_garbage(int port, const TlsFiles& files, const std::string& bytes,
+                          bool compressed = false);
 
 }  // namespace picket::test

@@ -237,6 +237,46 @@ TEST_F(Open, RefusedOpensAreToldWithWhatWasPassed) {
   EXPECT_TRUE(events[1].as<pk_open>()->writes);
 }
 
+// Names of one length and beginning, in one buffer; one name from two places, in two ways.
+TEST_F(Open, ARefusedOpenIsARepeatOfNoOther) {
+  start();
+  const auto box = workspace();
+  const std::string folder = folder_.string(), inner = folder + "/inner";
+  for (const std::string& at : {folder, inner}) {
+    std::ofstream(at + "/secret") << "text";
+    chmod((at + "/secret").c_str(), 0600);
+  }
+  const std::string beginning = folder + "/a-beginning-of-more-than-thirty-two-bytes-";
+  for (const char* end : {"0", "1", "2"}) {
+    std::ofstream(beginning + end) << "text";
+    chmod((beginning + end).c_str(), 0600);
+  }
+  const auto events = opened_by(*box, [&] {
+    std::string name = beginning + "0";
+    if (setresuid(1000, 1000, 1000)) return 1;
+    for (int i = 0; i < 3; ++i, ++name.back())
+      for (int twice = 0; twice < 2; ++twice)
+        if (open(name.c_str(), O_RDONLY) >= 0) return 2;
+    for (const std::string& at : {folder, inner})
+      if (chdir(at.c_str()) || open("secret", O_RDONLY) >= 0) return 3;
+    const int directory = open(folder.c_str(), O_PATH | O_DIRECTORY);
+    return openat(directory, "secret", O_RDONLY) < 0 &&
+                   openat2(directory, "secret", O_RDONLY, RESOLVE_BENEATH) < 0
+               ? 0
+               : 4;
+  });
+  std::vector<std::string> refused;
+  for (const Event& event : events)
+    if (event.as<pk_open>()->result < 0)
+      refused.push_back(std::string(event.text(event.as<pk_open>()->directory)) + "|" +
+                        std::string(event.text(event.as<pk_open>()->raw)));
+  const std::string from_folder = folder + "|secret", from_inner = inner + "|secret";
+  // The descriptor leads where the first `secret` was asked for.
+  EXPECT_EQ(refused, (std::vector<std::string>{"|" + beginning + "0", "|" + beginning + "1",
+                                               "|" + beginning + "2", from_folder, from_inner,
+                                               from_folder}));
+}
+
 TEST_F(Open, WhatMattersIsMarked) {
   start();
   const auto box = workspace();

@@ -2,6 +2,7 @@
 // 120,000 opens and as many connects, each compared with what the process got. Also what is left on
 // the tracepoint tier: a thread that swaps the descriptor itself.
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,6 +27,7 @@ constexpr uint32_t kFirstGroup = 100'000;
 // Opens that a thread hides which does nothing but swap the descriptor: one or two in a thousand
 // where each has a processor of its own, more where they take turns.
 constexpr uint32_t kSwappedMax = kCalls / 4;
+constexpr int kNumber = 100;  // the descriptor that is swapped
 
 // Written by the child, read by the test.
 class Truth {
@@ -57,6 +59,47 @@ int while_changing(const Change& change, const Work& work) {
 // The group makes each open another one, so that none is a repeat, and numbers its record. Of this
 // thread alone: the library would tell the other one with a signal.
 bool number_call(uint32_t i) { return syscall(SYS_setresgid, -1, kFirstGroup + i, -1) == 0; }
+
+// A listener whose connections are taken and closed, outside of every workspace.
+class Sink {
+ public:
+  Sink() : taker_([this] { take_all(); }) {}
+  ~Sink() {
+    shutdown(listener_.fd(), SHUT_RD);  // accept fails from now on
+    taker_.join();
+  }
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  uint16_t port() const { return listener_.port(); }
+
+ private:
+  void take_all() const {
+    for (int fd = accept(listener_.fd(), nullptr, nullptr); fd >= 0;
+         fd = accept(listener_.fd(), nullptr, nullptr))
+      close(fd);
+  }
+
+  const Listener listener_;
+  std::thread taker_;
+};
+
+// Leaves `number` the lowest descriptor that is free, and `other` below and above it: the one
+// above.
+int fill_descriptors(int number, int other) {
+  const int above = fcntl(other, F_DUPFD, number + 1);
+  for (int fd = 3; fd < number; ++fd) dup2(above, fd);
+  close(number);
+  return above;
+}
+
+// Puts what `other` is in the place of `number` for a moment.
+void swap_descriptor(int number, int other) {
+  const int kept = dup(number);
+  if (kept < 0) return;
+  dup2(other, number);
+  dup2(kept, number);
+  close(kept);
+}
 
 class Race : public LiveSensorTest {
  protected:
@@ -144,31 +187,21 @@ TEST_F(Race, TheRecordedFileIsTheOneThatWasOpened) {
 // What the tracepoint tier leaves open, measured: between the kernel's last step and the hook the
 // descriptor can be given another file. The LSM tier knows the file before it has a descriptor.
 TEST_F(Race, ASwappedDescriptorFoolsFewOpensAndNoneOfTheLsmTier) {
-  constexpr int kNumber = 100;
   const uint64_t right = inode_of(folder_ / "a");
   run([&] {
     const std::string path = (folder_ / "a").string();
-    const int null = open("/dev/null", O_RDONLY);
-    for (int fd = 3; fd < kNumber; ++fd)
-      if (fd != null) dup2(null, fd);
-    return while_changing(
-        [&] {
-          const int kept = dup(kNumber);
-          if (kept < 0) return;
-          dup2(null, kNumber);
-          dup2(kept, kNumber);
-          close(kept);
-        },
-        [&] {
-          for (uint32_t i = 0; i < kCalls; ++i) {
-            if (!number_call(i)) return 1;
-            const int fd = open(path.c_str(), O_RDONLY);
-            if (fd < 0) return 2;
-            close(fd);
-            close(kNumber);
-          }
-          return 0;
-        });
+    const int null = fill_descriptors(kNumber, open("/dev/null", O_RDONLY));
+    return while_changing([&] { swap_descriptor(kNumber, null); },
+                          [&] {
+                            for (uint32_t i = 0; i < kCalls; ++i) {
+                              if (!number_call(i)) return 1;
+                              const int fd = open(path.c_str(), O_RDONLY);
+                              if (fd < 0) return 2;
+                              close(fd);
+                              close(kNumber);
+                            }
+                            return 0;
+                          });
   });
   const auto told = opens();
   EXPECT_EQ(told.size(), kCalls) << "also an open of which nothing was left is told";
@@ -217,6 +250,88 @@ TEST_F(Race, TheRecordedPeerIsTheOneThatWasConnected) {
   EXPECT_GT(changed[0], 0u) << "nothing raced: the test proves nothing";
   printf("user memory was wrong for %llu of %u connects, the record for %u\n",
          static_cast<unsigned long long>(changed[0]), kCalls, wrong);
+}
+
+// The same of a TCP connect, with a datagram socket. Each call is told once: with the peer that the
+// call named, whichever of the two sockets the kernel took.
+TEST_F(Race, ASwappedDescriptorHidesNoTcpPeer) {
+  constexpr uint32_t kConnects = 20'000;
+  const Sink sinks[2];
+  const Truth changed;  // [0]: how often another socket was in the descriptor after the call
+  run([&] {
+    const int other = fill_descriptors(kNumber, socket(AF_INET, SOCK_DGRAM, 0));
+    const linger at_once{1, 0};
+    return while_changing(
+        [&] { swap_descriptor(kNumber, other); },
+        [&] {
+          for (uint32_t done = 0; done < kConnects;) {
+            const int fd = socket(AF_INET, SOCK_STREAM, 0);
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+            truth_[done] = sinks[done * 2654435761u >> 31].port();
+            const sockaddr_in peer = loopback4(static_cast<uint16_t>(truth_[done]));
+            // The other thread may have put back what was closed already.
+            if (connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) == 0)
+              ++done;
+            else if (errno != EISCONN)
+              return 1;
+            int type = 0;
+            socklen_t length = sizeof(type);
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+            changed[0] += type == SOCK_DGRAM;
+            close(fd);
+            close(kNumber);
+          }
+          return 0;
+        });
+  });
+  const auto told = select(of(PK_CONNECT, pid_));
+  ASSERT_EQ(told.size(), kConnects);
+  uint32_t wrong = 0, tcp = 0;
+  for (uint32_t i = 0; i < kConnects; ++i) {
+    wrong += told[i].as<pk_connect>()->remote_port != truth_[i];
+    tcp += told[i].as<pk_connect>()->proto == IPPROTO_TCP;
+  }
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_GT(tcp, kConnects / 2);
+  EXPECT_GT(changed[0], 0u) << "nothing raced: the test proves nothing";
+  printf("the descriptor was another after %llu of %u connects, the record wrong for %u\n",
+         static_cast<unsigned long long>(changed[0]), kConnects, wrong);
+}
+
+// A connect that waits for a listener's full queue leaves all the time there is for it.
+TEST_F(Race, ADescriptorThatIsSwappedWhileAConnectWaitsHidesNoPeer) {
+  const Truth shown;  // [0], [1]: the listener's port and that of the descriptor after the call
+  run([&] {
+    const Listener listener;
+    listen(listener.fd(), 0);
+    const int first = connect_to(SOCK_STREAM, loopback4(listener.port()));  // the queue is full
+    const int other = connect_to(SOCK_DGRAM, loopback4(53));
+    const int fd = socket(AF_INET, SOCK_STREAM, 0), same = dup(fd);
+    const sockaddr_in peer = loopback4(listener.port());
+    int result = -1;
+    std::thread connecting(
+        [&] { result = connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)); });
+    tcp_info info{};
+    while (info.tcpi_state != TCP_SYN_SENT) {
+      socklen_t length = sizeof(info);
+      getsockopt(same, IPPROTO_TCP, TCP_INFO, &info, &length);
+    }
+    dup2(other, fd);
+    const int taken = accept(listener.fd(), nullptr, nullptr);
+    connecting.join();
+    sockaddr_in got{};
+    socklen_t length = sizeof(got);
+    getpeername(fd, reinterpret_cast<sockaddr*>(&got), &length);
+    shown[0] = listener.port();
+    shown[1] = ntohs(got.sin_port);
+    return first < 0 || taken < 0 || result != 0;
+  });
+  EXPECT_EQ(shown[1], 53u);
+  std::vector<uint64_t> tcp;
+  for (const Event& event : select(of(PK_CONNECT, pid_)))
+    if (event.as<pk_connect>()->proto == IPPROTO_TCP)
+      tcp.push_back(event.as<pk_connect>()->remote_port);
+  EXPECT_EQ(tcp, (std::vector<uint64_t>{shown[0], shown[0]}));
 }
 
 }  // namespace

@@ -9,7 +9,9 @@
 
 #include <array>
 #include <filesystem>
+#include <fstream>
 
+#include "bpf/picket/policy.h"
 #include "tests/live/live_sensor.h"
 #include "tests/live/sockets.h"
 #include "tests/support/programs/ring.h"
@@ -40,13 +42,25 @@ Request silent(Request request) {
   return request;
 }
 
+Request open_by_ring(int directory, const char* path, int flags) {
+  Request opens = request(IORING_OP_OPENAT, directory, path);
+  opens.off = 0;
+  opens.open_flags = static_cast<uint32_t>(flags);
+  return opens;
+}
+
+sockaddr_un unix_name(const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  return address;
+}
+
 // A unix socket that listens, made by calls.
 class Service {
  public:
-  explicit Service(const std::string& path) : path_(path), fd_(socket(AF_UNIX, SOCK_STREAM, 0)) {
-    address_.sun_family = AF_UNIX;
-    path.copy(address_.sun_path, sizeof(address_.sun_path) - 1);
-  }
+  explicit Service(const std::string& path)
+      : path_(path), fd_(socket(AF_UNIX, SOCK_STREAM, 0)), address_(unix_name(path)) {}
   ~Service() { close(fd_), unlink(path_.c_str()); }
   bool listens() const {
     return bind(fd_, reinterpret_cast<const sockaddr*>(&address_), sizeof(address_)) == 0 &&
@@ -61,7 +75,7 @@ class Service {
  private:
   std::string path_;
   int fd_;
-  sockaddr_un address_{};
+  sockaddr_un address_;
 };
 
 class Rings : public LiveSensorTest {
@@ -186,6 +200,39 @@ TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachConnection) {
   EXPECT_NE(told[0].as<pk_socket>()->ends.remote_port, told[1].as<pk_socket>()->ends.remote_port);
 }
 
+TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachUnixConnection) {
+  start();
+  const auto box = workspace();
+  const pid_t pid = run(*box, [&](ring& ring) {
+    const int table[3] = {-1, -1, -1};
+    if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, table, 3) != 0) return 1;
+    const Service service(path_), tabled(path_ + ".tabled");
+    const sockaddr_un names[] = {unix_name(path_), unix_name(path_ + ".tabled")};
+    if (!service.listens() || !tabled.listens()) return 2;
+    for (const sockaddr_un& name : names)
+      for (int i = 0; i < 2; ++i)
+        if (connect(socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&name),
+                    sizeof(name)) != 0)
+          return 3;
+    Request accepts = request(IORING_OP_ACCEPT, service.fd());
+    accepts.ioprio = IORING_ACCEPT_MULTISHOT;
+    accepts.user_data = 7;
+    if (perform(&ring, &accepts) < 0) return 4;
+    accepts.fd = tabled.fd();
+    accepts.user_data = 8;
+    accepts.file_index = IORING_FILE_INDEX_ALLOC;
+    return perform(&ring, &accepts) < 0 ? 5 : 0;
+  });
+  const auto told = told_of(pid, PK_SOCKET);
+  ASSERT_EQ(told.size(), 4u);
+  for (size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].header().call, PK_CALL_accept4);
+    EXPECT_EQ(told[i].as<pk_socket>()->ends.direction, PK_DIR_INBOUND);
+    EXPECT_EQ(path_of(told[i]), i < 2 ? path_ : path_ + ".tabled") << i;
+    EXPECT_EQ(told[i].as<pk_socket>()->peer_pid, i < 2 ? static_cast<uint32_t>(pid) : 0u) << i;
+  }
+}
+
 // No descriptor leads to them, or no hook hears of their end.
 TEST_F(Rings, WhatLandsInTheRingsOwnTableOrAsksForNoAnswerIsToldAllTheSame) {
   start();
@@ -257,6 +304,37 @@ TEST_F(Rings, ADatagramWithAnAddressOfItsOwnIsToldAsAConnect) {
   EXPECT_TRUE(is_loopback4(told[0].as<pk_connect>()->remote_addr));
 }
 
+TEST_F(Rings, ADatagramToAUnixNameIsToldOnceForEachName) {
+  start();
+  const auto box = workspace();
+  const pid_t pid = run(*box, [&](ring& ring) {
+    const int receiver = socket(AF_UNIX, SOCK_DGRAM, 0), sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+    sockaddr_un peer = unix_name(path_), nobody = unix_name(path_ + ".nobody");
+    if (bind(receiver, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) != 0) return 1;
+    char byte = 'd';
+    iovec data{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &data, message.msg_iovlen = 1;
+    message.msg_namelen = sizeof(peer);
+    Request sends = request(IORING_OP_SENDMSG, sender, &message);
+    sends.len = 1;
+    for (sockaddr_un* name : {&peer, &peer, &nobody}) {
+      message.msg_name = name;
+      if (perform(&ring, &sends) != (name == &peer ? 1 : -ENOENT)) return 2;
+    }
+    unlink(path_.c_str());
+    return 0;
+  });
+  const auto told = told_of(pid, PK_SOCKET);
+  ASSERT_EQ(told.size(), 2u);
+  for (size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].header().call, PK_CALL_sendmsg);
+    EXPECT_EQ(path_of(told[i]), i == 0 ? path_ : path_ + ".nobody");
+    EXPECT_EQ(told[i].as<pk_socket>()->ends.kind, SOCK_DGRAM);
+    EXPECT_EQ(told[i].as<pk_socket>()->ends.direction, PK_DIR_OUTBOUND);
+  }
+}
+
 // A process with a connection is given a pipe: what it holds is told again.
 TEST_F(Rings, DescriptorsThatComeWithAMessageAreToldAsWhatTheProcessHolds) {
   start();
@@ -294,14 +372,75 @@ TEST_F(Rings, DescriptorsThatComeWithAMessageAreToldAsWhatTheProcessHolds) {
   EXPECT_EQ(pipes(told.front()) - pipes(told.back()), 1);
 }
 
+// By then the request has lost its name. Names of one beginning, in one buffer; into a descriptor
+// and into the ring's own table; and one that never runs, as what it waited for failed.
+TEST_F(Rings, ARefusedOpenIsToldByTheKernelsCopyOfItsName) {
+  start();
+  const auto box = workspace();
+  const std::string folder = path_ + ".a-name-of-more-than-thirty-two-bytes";
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder + "/0") << "text";
+  std::filesystem::permissions(folder + "/0", std::filesystem::perms::none);
+  const pid_t pid = run(*box, [&](ring& ring) {
+    const int table[1] = {-1};
+    if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, table, 1) != 0) return 1;
+    if (chdir(folder.c_str()) != 0 || setresuid(1000, 1000, 1000) != 0) return 2;
+    std::string name = folder + "/0";
+    for (const int error : {EACCES, ENOENT}) {
+      const int flags = error == EACCES ? O_RDONLY : O_WRONLY;
+      for (int twice = 0; twice < 2; ++twice) {
+        const Request opens = open_by_ring(AT_FDCWD, name.c_str(), flags);
+        if (perform(&ring, &opens) != -error) return 3;
+      }
+      ++name.back();
+    }
+    Request relative = open_by_ring(AT_FDCWD, "0", O_RDWR);
+    if (perform(&ring, &relative) != -EACCES) return 4;
+    relative.file_index = 1;
+    relative.open_flags = O_RDWR | O_APPEND;
+    return perform(&ring, &relative) == -EACCES ? 0 : 5;
+  });
+  std::filesystem::remove_all(folder);
+  const auto told = told_of(pid, PK_OPEN);
+  ASSERT_EQ(told.size(), 4u);
+  const std::string names[] = {folder + "/0", folder + "/1", "0", "0"};
+  const int errors[] = {-EACCES, -ENOENT, -EACCES, -EACCES};
+  for (size_t i = 0; i < told.size(); ++i) {
+    const pk_open& open = *told[i].as<pk_open>();
+    EXPECT_EQ(told[i].header().call, PK_CALL_openat);
+    EXPECT_EQ(told[i].header().flags & PK_USER_TEXT, 0u);
+    EXPECT_EQ(told[i].text(open.raw), names[i]);
+    EXPECT_EQ(told[i].text(open.directory), i < 2 ? "" : folder);
+    EXPECT_EQ(open.result, errors[i]);
+    EXPECT_EQ(open.interest, PK_OF_REFUSED);
+    EXPECT_EQ(open.writes, i == 0 ? 0 : 1);
+  }
+}
+
+// More requests than names are kept end without a word, and leave room for those of others.
+TEST_F(Rings, WhatNeverRanIsForgotten) {
+  start();
+  const auto box = workspace();
+  const pid_t pid = run(*box, [](ring& other) {
+    ring full{};
+    if (!make_ring_of(&full, 2 * PK_RING_NAMES_MAX)) return 1;
+    const Request fails = silent(open_by_ring(AT_FDCWD, "/no/such/file", O_RDONLY));
+    const Request never = open_by_ring(AT_FDCWD, "/no/such/file/either", O_RDONLY);
+    if (perform_chain(&full, &fails, &never, PK_RING_NAMES_MAX + 1) != -ENOENT) return 2;
+    const Request refused = open_by_ring(AT_FDCWD, "/no/such/file/at-last", O_WRONLY);
+    return perform(&other, &refused) == -ENOENT ? 0 : 3;
+  });
+  const auto told = told_of(pid, PK_OPEN);
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.back().text(told.back().as<pk_open>()->raw), "/no/such/file/at-last");
+  EXPECT_EQ(told.back().as<pk_open>()->result, -ENOENT);
+}
+
 TEST_F(Rings, AnOpenThatAsksForNoAnswerIsTold) {
   start();
   const auto box = workspace();
   const pid_t pid = run(*box, [](ring& ring) {
-    Request opens = request(IORING_OP_OPENAT, AT_FDCWD, "/etc/shadow");
-    opens.off = 0;
-    opens.open_flags = O_RDONLY;
-    opens = silent(opens);
+    const Request opens = silent(open_by_ring(AT_FDCWD, "/etc/shadow", O_RDONLY));
     return perform(&ring, &opens);
   });
   const auto told = told_of(pid, PK_OPEN);

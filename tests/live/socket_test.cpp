@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <array>
+
 #include "tests/live/live_sensor.h"
 #include "tests/live/sockets.h"
 
@@ -199,6 +202,118 @@ TEST_F(Sockets, AUnixConnectThatFailsIsMarkedAsTheCallersClaim) {
   EXPECT_EQ(told[0].as<pk_socket>()->result, -ENOENT);
   EXPECT_EQ(path_of(told[0]), "/tmp/picket-nobody-listens");
   EXPECT_NE(told[0].header().flags & PK_USER_TEXT, 0u);
+}
+
+// Also of several in one call; each once, and again when it ends otherwise.
+TEST_F(Sockets, DatagramsToAUnixNameAreToldByTheNameThatWasAsked) {
+  start();
+  const auto box = workspace();
+  const std::string path = fmt::format("/tmp/{}.{}.datagrams", kProbe, getpid());
+  const UnixAddress there(path), abstract("@" + path), nobody(path + ".nobody");
+  const auto told = made_by(*box, [&] {
+    const int receivers[] = {socket(AF_UNIX, SOCK_DGRAM, 0), socket(AF_UNIX, SOCK_DGRAM, 0)};
+    if (bind(receivers[0], there.get(), there.length) != 0) return 1;
+    if (bind(receivers[1], abstract.get(), abstract.length) != 0) return 2;
+    const int sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+    for (int i = 0; i < 3; ++i)
+      if (sendto(sender, "d", 1, 0, there.get(), there.length) != 1) return 3;
+    if (sendto(sender, "d", 1, 0, nobody.get(), nobody.length) != -1) return 4;
+    char byte = 'd';
+    iovec data{&byte, 1};
+    mmsghdr messages[3]{};
+    const UnixAddress* names[] = {&abstract, &there, &nobody};
+    for (size_t i = 0; i < 3; ++i) {
+      messages[i].msg_hdr.msg_iov = &data, messages[i].msg_hdr.msg_iovlen = 1;
+      messages[i].msg_hdr.msg_name = const_cast<sockaddr*>(names[i]->get());
+      messages[i].msg_hdr.msg_namelen = names[i]->length;
+    }
+    if (sendmsg(sender, &messages[0].msg_hdr, 0) != 1) return 5;
+    const int other = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (sendmmsg(other, messages, 3, 0) != 2) return 6;
+    if (connect(other, there.get(), there.length) != 0) return 7;
+    return send(other, "d", 1, 0) == 1 ? 0 : 8;
+  });
+  unlink(path.c_str());
+  std::vector<std::string> sent;
+  for (const Event& event : told) {
+    const pk_socket& call = *event.as<pk_socket>();
+    if (event.header().call == PK_CALL_bind) continue;
+    EXPECT_EQ(call.ends.direction, PK_DIR_OUTBOUND);
+    EXPECT_EQ(call.ends.kind, SOCK_DGRAM);
+    sent.push_back(fmt::format("{} {}", event.header().call, path_of(event)));
+    if (event.header().call == PK_CALL_connect) continue;
+    EXPECT_NE(event.header().flags & PK_USER_TEXT, 0u);
+    EXPECT_EQ(call.result < 0, path_of(event).ends_with("nobody"));
+  }
+  EXPECT_EQ(sent, (std::vector<std::string>{
+                      fmt::format("{} {}", PK_CALL_sendto, path),
+                      fmt::format("{} {}.nobody", PK_CALL_sendto, path),
+                      fmt::format("{} @{}", PK_CALL_sendmsg, path),
+                      fmt::format("{} @{}", PK_CALL_sendmmsg, path),
+                      fmt::format("{} {}", PK_CALL_sendmmsg, path),
+                      fmt::format("{} {}", PK_CALL_connect, path),
+                  }));
+}
+
+// To the kernel a NUL is a byte of an abstract name like others.
+TEST_F(Sockets, AnAbstractNameIsToldWithAllOfItsBytes) {
+  start();
+  const auto box = workspace();
+  const std::string name = fmt::format("@{}.{}", kProbe, getpid()) + std::string("\0and\0more", 9);
+  const UnixAddress there(name), nobody(name + "!");
+  const auto told = made_by(*box, [&] {
+    const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(listener, there.get(), there.length) != 0 || listen(listener, 1) != 0) return 1;
+    if (connect(socket(AF_UNIX, SOCK_STREAM, 0), there.get(), there.length) != 0) return 2;
+    return connect(socket(AF_UNIX, SOCK_STREAM, 0), nobody.get(), nobody.length) == -1 ? 0 : 3;
+  });
+  ASSERT_EQ(told.size(), 4u);
+  for (size_t i = 0; i < told.size(); ++i) EXPECT_EQ(path_of(told[i]), i < 3 ? name : name + "!");
+}
+
+// Behind the sender's credentials, in the second of two messages.
+TEST_F(Sockets, DescriptorsThatComeWithSeveralMessagesAreToldAsHeld) {
+  start();
+  const auto box = workspace();
+  const Listener listener;
+  Child child = spawn_in(*box, [&] {
+    int pair[2], pipes[2];
+    close_range(3, ~0u, 0);  // of the test: only a process's first descriptors are looked at
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0 || pipe(pipes) != 0) return 1;
+    const int on = 1;
+    if (setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) return 2;
+    if (connect_to(SOCK_STREAM, loopback4(listener.port())) < 0) return 3;
+    char byte = 'd';
+    iovec data{&byte, 1};
+    alignas(cmsghdr) std::array<char, 128> control[2]{};
+    mmsghdr messages[2]{};
+    for (size_t i = 0; i < 2; ++i)
+      messages[i].msg_hdr.msg_iov = &data, messages[i].msg_hdr.msg_iovlen = 1;
+    msghdr& second = messages[1].msg_hdr;
+    second.msg_control = control[1].data(), second.msg_controllen = CMSG_SPACE(sizeof(int));
+    cmsghdr* passed = CMSG_FIRSTHDR(&second);
+    passed->cmsg_level = SOL_SOCKET, passed->cmsg_type = SCM_RIGHTS;
+    passed->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(passed), &pipes[0], sizeof(int));
+    if (sendmmsg(pair[0], messages, 2, 0) != 2) return 4;
+    close(pipes[0]), close(pipes[1]);
+    for (size_t i = 0; i < 2; ++i) {
+      messages[i].msg_hdr.msg_control = control[i].data();
+      messages[i].msg_hdr.msg_controllen = control[i].size();
+    }
+    return recvmmsg(pair[1], messages, 2, 0, nullptr) == 2 ? 0 : 5;
+  });
+  const pid_t pid = child.pid();
+  EXPECT_EQ(child.wait(), 0);
+  ASSERT_TRUE(drain_until_exit(pid));
+  const auto held = select(of(PK_HOLDS, pid));
+  ASSERT_GE(held.size(), 2u);
+  const auto pipes = [](const Event& event) {
+    const pk_holds* holds = event.as<pk_holds>();
+    return std::count_if(holds->held, holds->held + holds->count,
+                         [](const pk_held& held) { return held.kind == PK_FD_PIPE; });
+  };
+  EXPECT_EQ(pipes(held.front()) - pipes(held.back()), 1);
 }
 
 TEST_F(Sockets, StrangersAreNotTold) {

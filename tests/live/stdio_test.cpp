@@ -6,28 +6,12 @@
 #include <algorithm>
 #include <map>
 
+#include "tests/live/int80.h"
 #include "tests/live/live_sensor.h"
 #include "tests/live/sockets.h"
 
 namespace picket::live {
 namespace {
-
-// A call of the 32-bit interface from a 64-bit program, as an attacker makes it.
-long int80(long number, long first, long second, long third) {
-  long result = number;
-  asm volatile("int $0x80"
-               : "+a"(result)
-               : "b"(first), "c"(second), "d"(third)
-               : "memory", "r8", "r9", "r10", "r11");
-  return result;
-}
-
-// Some kernels (and hypervisors) take no 32-bit calls at all: then there is nothing that could
-// escape.
-bool takes_32bit_calls() {
-  Child child = spawn([] { return int80(20 /* getpid */, 0, 0, 0) == getpid() ? 0 : 1; });
-  return child.wait() == 0;
-}
 
 class Stdio : public LiveSensorTest {
  protected:

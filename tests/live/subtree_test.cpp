@@ -147,7 +147,7 @@ class SubtreeTest : public LiveSensorTest {
   std::atomic<uint64_t>* shared_ = nullptr;  // written by children too
   SystemClock clock_;
   NoOutlet outlet_;
-  prometheus::Registry registry_;
+  MetricRegistry registry_;
   std::optional<CgroupFs> cgroups_;
   Workspace workspace_;
   std::mutex mutex_;

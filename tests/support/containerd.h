@@ -4,6 +4,7 @@
 // ends with the sandbox. Errors: a Status with the runtime's own words.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,7 +25,13 @@ struct PodOptions {
   Labels labels = {}, annotations = {};
   Labels container_labels = {}, container_annotations = {};
   bool privileged = false;
+  int64_t user = 0;
+  // "": no filter, as a container has that asks for none; "default": the runtime's; else a file.
+  std::string seccomp = {};
 };
+
+// A container of a pod, as a manifest describes it (kubelet.h).
+struct SpecifiedPod;
 
 struct RunningPod {
   std::string uid;
@@ -37,7 +44,10 @@ class Containerd {
  public:
   static constexpr char kImage[] = "picket.test/box:1";  // busybox and the tests' programs
 
-  static absl::StatusOr<std::unique_ptr<Containerd>> start(Sandbox& sandbox);
+  // Its pods see an empty network; or the machine's, of which they use 127.0.0.1 only.
+  enum class Network { own, machine };
+  static absl::StatusOr<std::unique_ptr<Containerd>> start(Sandbox& sandbox,
+                                                           Network network = Network::own);
   ~Containerd();
   Containerd(const Containerd&) = delete;
   Containerd& operator=(const Containerd&) = delete;
@@ -47,6 +57,14 @@ class Containerd {
   absl::Status start_daemon();
 
   absl::StatusOr<RunningPod> run_pod(const PodOptions& options);
+  // Its first containers one after the other, each to a good end; then the only other one.
+  absl::StatusOr<RunningPod> run_pod(const SpecifiedPod& pod);
+  // TERM, and KILL after `patience`; returns its exit code.
+  absl::StatusOr<int> stop_container(const RunningPod& pod, std::chrono::seconds patience);
+  // The exit code of a container that ends by itself.
+  absl::StatusOr<int> wait_for_end(const RunningPod& pod);
+  // An image of one layer, from folders that lie one over the other.
+  absl::Status import_image(const std::string& name, const std::vector<std::string>& folders);
   absl::StatusOr<ProgramResult> exec(const RunningPod& pod, const std::vector<std::string>& argv);
   absl::Status remove(const RunningPod& pod);
 
@@ -54,21 +72,24 @@ class Containerd {
   absl::Status run_plain(const std::string& id, const std::string& cgroup, const Labels& labels,
                          std::vector<std::string> command);
 
-  std::string socket() const { return sandbox_.path("containerd/containerd.sock"); }
-  std::string task_root() const {
-    return sandbox_.path("containerd/state/io.containerd.runtime.v2.task");
-  }
+  std::string state() const { return sandbox_.path("containerd/state"); }  // /run/containerd
+  std::string socket() const { return state() + "/containerd.sock"; }
+  std::string task_root() const { return state() + "/io.containerd.runtime.v2.task"; }
   const std::string& image_digest() const { return digest_; }
 
  private:
   struct Calls;
-  explicit Containerd(Sandbox& sandbox);
+  struct Request;
+  Containerd(Sandbox& sandbox, Network network);
   absl::Status write_configuration() const;
-  absl::Status import_image();
+  absl::Status import_box();
+  absl::Status run_sandbox(RunningPod& pod, const Request& request);
+  absl::StatusOr<std::string> start_container(const RunningPod& pod, const Request& request);
   absl::StatusOr<std::string> ctr(std::vector<std::string> arguments) const;
   std::string log() const;
 
   Sandbox& sandbox_;
+  const Network network_;
   std::string digest_;
   std::unique_ptr<Subprocess> daemon_;
   std::unique_ptr<Calls> calls_;

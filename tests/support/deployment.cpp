@@ -18,6 +18,9 @@ constexpr char kHideTracefs[] =
     "for folder in tracing debug; do mount -t tmpfs none /sys/kernel/$folder || exit; done; "
     "exec \"$@\"";
 
+// $1 is the file.
+constexpr char kKnowsThisHost[] = "mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
+
 std::string program(const char* name) { return fmt::format("{}/{}", PICKET_BINARY_DIR, name); }
 
 std::string last_lines(const std::string& path) {
@@ -90,12 +93,12 @@ absl::Status Deployment::write_configurations() {
   absl::Status written = write_file(
       agent_file_,
       fmt::format("state_dir: agent\nrules:\n{}"
-                  "collector: {{address: '127.0.0.1:{}', ca: pki/ca.crt, cert: pki/node-a.crt,\n"
+                  "collector: {{address: '{}:{}', ca: pki/ca.crt, cert: pki/node-a.crt,\n"
                   "            key: pki/node-a.key, server_id: '{}'}}\n"
                   "http: 127.0.0.1:{}\n"
                   "workspaces: {{cgroup_roots: ['{}'], runc_roots: [runc]{}}}\n"
                   "respond: {{enabled: true, dry_run: {}, max_per_minute: {}}}\n{}",
-                  rules, uplink_port_, kServer, ports_.agent_http,
+                  rules, options_.collector_host, uplink_port_, kServer, ports_.agent_http,
                   options_.cgroup_root.empty() ? sandbox_.cgroup() : options_.cgroup_root,
                   options_.workspaces.empty() ? "" : ", " + options_.workspaces, !options_.respond,
                   options_.max_actions_per_minute, options_.agent_settings));
@@ -104,8 +107,8 @@ absl::Status Deployment::write_configurations() {
       collector_file_,
       fmt::format("listen: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\ndatabase: collector.db\n"
                   "tls: {{ca: pki/ca.crt, cert: pki/collector.crt, key: pki/collector.key}}\n"
-                  "trust_domain: picket\n",
-                  ports_.collector, ports_.collector_http));
+                  "trust_domain: picket\n{}",
+                  ports_.collector, ports_.collector_http, options_.collector_settings));
   if (!written.ok()) return written;
   return write_file(context_file_,
                     fmt::format("collector: 127.0.0.1:{}\nca: pki/ca.crt\ncert: pki/alice.crt\n"
@@ -180,6 +183,13 @@ absl::Status Deployment::launch_agent() {
   std::vector<std::string> argv;
   if (options_.without_tracefs)
     argv = {"unshare", "--mount", "--propagation", "private", "sh", "-c", kHideTracefs, "sh"};
+  if (options_.collector_host != "127.0.0.1") {
+    const std::string hosts = sandbox_.path("hosts");
+    const std::string line = fmt::format("127.0.0.1 {}\n", options_.collector_host);
+    if (absl::Status written = write_file(hosts, line); !written.ok()) return written;
+    argv = {"unshare", "--mount", "--propagation", "private", "sh", "-c", kKnowsThisHost,
+            "sh",      hosts};
+  }
   argv.insert(argv.end(), {program("picketd"), "--config", agent_file_});
   if (!options_.recording.empty()) argv.insert(argv.end(), {"--record", options_.recording});
   auto daemon = launch(std::move(argv), agent_log());

@@ -25,6 +25,10 @@ struct DeploymentOptions {
   std::string cgroup_root = {};
   std::string workspaces = {};      // further settings of that section: "key: value, key: value"
   std::string agent_settings = {};  // further lines of the agent's configuration
+  // How the agent's configuration names the collector's machine, which is 127.0.0.1; if it is a name
+  // of the test's own, only the agent's /etc/hosts knows it.
+  std::string collector_host = "127.0.0.1";
+  std::string collector_settings = {};  // and of the collector's
   // The agent's mount namespace has no tracefs, as a container's without that mount: the kernel
   // then refuses every hook on the tracepoint of a single system call.
   bool without_tracefs = false;

@@ -2,10 +2,13 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <httplib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <sstream>
 
 #include "tests/support/subprocess.h"
@@ -13,14 +16,36 @@
 namespace picket::test {
 
 absl::StatusOr<HttpAnswer> http_get(uint16_t port, const std::string& path) {
-  httplib::Client client("127.0.0.1", port);
-  client.set_connection_timeout(5);
-  client.set_read_timeout(10);
-  auto answer = client.Get(path.c_str());
-  if (!answer)
+  const auto failed = [&](const char* what) {
     return absl::UnavailableError(
-        fmt::format("GET 127.0.0.1:{}{}: {}", port, path, httplib::to_string(answer.error())));
-  return HttpAnswer{answer->status, answer->body};
+        fmt::format("GET 127.0.0.1:{}{}: {}: {}", port, path, what, strerror(errno)));
+  };
+  Fd connection(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO})
+    setsockopt(connection.get(), SOL_SOCKET, direction, &patience, sizeof patience);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return failed("connect");
+  const std::string request = fmt::format("GET {} HTTP/1.0\r\n\r\n", path);
+  if (send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size()))
+    return failed("send");
+  std::string text;
+  char buffer[16384];
+  ssize_t size = 0;
+  while ((size = recv(connection.get(), buffer, sizeof buffer, 0)) > 0)
+    text.append(buffer, static_cast<size_t>(size));
+  if (size < 0) return failed("receive");
+  HttpAnswer answer;
+  const size_t end = text.find("\r\n\r\n");
+  if (end == std::string::npos || sscanf(text.c_str(), "HTTP/1.%*c %d ", &answer.code) != 1)
+    return absl::UnavailableError(fmt::format("GET 127.0.0.1:{}{}: no answer", port, path));
+  answer.body = text.substr(end + 4);
+  return answer;
 }
 
 absl::StatusOr<double> metric(uint16_t port, const std::string& name, const std::string& label) {

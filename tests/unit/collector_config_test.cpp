@@ -92,6 +92,27 @@ TEST_F(CollectorConfigTest, AContextNeedsEveryPart) {
   EXPECT_EQ(load_context(file_)->tls.ca, folder_ / "ca.crt");
 }
 
+TEST_F(CollectorConfigTest, ReadsWhoIsLimitedToWhat) {
+  const std::string who = "spiffe://example.org/operator/responder/rob";
+  const auto config =
+      load(kWhole + ("cluster: eu\naudit_key: /etc/a.key\nscopes:\n  - {operator: '" + who +
+                     "', namespaces: [a, b], clusters: [eu]}\n"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->cluster, "eu");
+  EXPECT_EQ(config->audit_key, "/etc/a.key");
+  ASSERT_TRUE(config->scopes.contains(who));
+  EXPECT_EQ(config->scopes.at(who).namespaces, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(load(kWhole)->audit_key, folder_ / "data/audit.key");
+  const std::string scopes = std::string(kWhole) + "scopes:\n  - ";
+  EXPECT_THAT(problem(scopes + "{operator: rob, namespaces: [a]}\n"), HasSubstr("c.yaml:8:16"));
+  EXPECT_THAT(problem(scopes + "{operator: '" + who + "'}\n"), HasSubstr("at least one namespace"));
+  EXPECT_THAT(problem(scopes + "{operator: '" + who + "', namespaces: ['']}\n"),
+              HasSubstr("expected names"));
+  EXPECT_THAT(problem(scopes + "{operator: '" + who + "', namespaces: [a], x: 1}\n"),
+              HasSubstr("unknown key"));
+  EXPECT_THAT(problem(std::string(kWhole) + "scopes: {a: b}\n"), HasSubstr("expected a list"));
+}
+
 TEST(AccessTest, UnknownRolesMayNothing) {
   for (const char* role : {"viewer", "analyst", "author"}) {
     EXPECT_TRUE(allows(role, Access::read)) << role;
@@ -105,6 +126,11 @@ TEST(AccessTest, UnknownRolesMayNothing) {
     EXPECT_FALSE(allows(role, Access::read)) << role;
     EXPECT_FALSE(allows(role, Access::command)) << role;
   }
+  EXPECT_FALSE(allows("viewer", Access::investigate));
+  EXPECT_FALSE(allows("author", Access::investigate));
+  EXPECT_TRUE(allows("analyst", Access::investigate));
+  EXPECT_FALSE(allows("responder", Access::rules));
+  EXPECT_TRUE(allows("author", Access::rules));
 }
 
 }  // namespace

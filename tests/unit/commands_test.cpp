@@ -83,7 +83,7 @@ class CommandsTest : public testing::Test {
 
   std::filesystem::path folder_;
   SystemClock clock_;
-  prometheus::Registry registry_;
+  MetricRegistry registry_;
   NodeRegistry nodes_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;

@@ -30,7 +30,7 @@ struct Source {
 std::vector<Source> sources(const std::set<std::string>& extensions) {
   std::vector<Source> found;
   for (const char* top :
-       {"agent", "bpf", "collector", "common", "tests", "proto", "packaging", "rules"}) {
+       {"agent", "bpf", "collector", "common", "tests", "proto", "packaging", "rules", "deploy"}) {
     if (!fs::exists(kRoot / top)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(kRoot / top)) {
       if (!entry.is_regular_file() || !extensions.contains(entry.path().extension())) continue;

@@ -17,7 +17,7 @@ struct NamespacesTest : testing::Test {
     child.parent = &init;
     child.vpid = 9;
     stage.vpid = 4000;
-    stage.exec_in = true;
+    stage.exec_in = stage.entering = true;
   }
   bool call(const Process& process, const char* name, const char* mnt_ns,
             const char* result = "0") {
@@ -63,17 +63,16 @@ TEST_F(NamespacesTest, WhatIsMadeOrRunInIsOwn) {
 TEST_F(NamespacesTest, ARuntimeOnItsWayInTeachesAndBetraysNothing) {
   EXPECT_FALSE(call(stage, "setns", "900"));
   EXPECT_FALSE(exec(stage));
-  stage.exec_time_ns = 1;
+  stage.entering = false;
   EXPECT_FALSE(exec(stage)) << "a process put in says nothing of whose its namespaces are";
   EXPECT_TRUE(call(stage, "setns", "100"));
 }
 
 TEST_F(NamespacesTest, TheFirstProcessOpensWhatItsRuntimeGaveIt) {
   Process first = init;
-  first.comm = "runc:[1:CHILD]";
-  first.parent = &stage;
+  first.entering = true;
   EXPECT_FALSE(open(first, "900"));
-  first.exec_time_ns = 1;
+  first.entering = false;
   EXPECT_TRUE(open(first, "900")) << "it runs its program now";
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/app/pipeline.h"
+#include "tests/unit/metric_value.h"
 #include "tests/unit/records.h"
 #include "tests/unit/rule_fixture.h"
 
@@ -142,17 +143,11 @@ class PipelineTest : public ::testing::Test {
   std::vector<v1::WorkspaceInventory> inventories() const {
     return bodies(&v1::Envelope::has_inventory, &v1::Envelope::inventory);
   }
-  double counter(const std::string& name, const std::string& label = {}) const {
-    for (const auto& family : registry_.Collect())
-      for (const auto& metric : family.metric)
-        if (family.name == name && (label.empty() || metric.label.at(0).value == label))
-          return metric.counter.value;
-    return -1;
-  }
+  double counter(const std::string& name) const { return test::metric_value(registry_, name); }
 
   SetClock clock_;
   KeepingOutlet outlet_;
-  prometheus::Registry registry_;
+  MetricRegistry registry_;
   std::vector<Verdict> verdicts_;
   std::vector<uint64_t> asked_;
   std::set<uint64_t> watched_;

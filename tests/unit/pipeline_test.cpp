@@ -97,6 +97,23 @@ TEST_F(PipelineTest, WhatTheRingRefusedIsABlindSpotWithBounds) {
   EXPECT_EQ(counter("picket_sensor_lost_total"), 8);
 }
 
+TEST_F(PipelineTest, AProcessThatTheKernelHadNoRoomForIsABlindSpotOfItsOwn) {
+  make();
+  then_give(test::exec({.time_ns = clock_.now_ns, .key = {10, 100}}, {1, 1}, "/bin/good"));
+  then_identify(7, named("one"));
+  then([this](EventSink&) {
+    losses_ = {{7, std::string(kUnseenProcess), 3, clock_.now_ns - 100, clock_.now_ns}};
+    clock_.now_ns += kSecond;
+  });
+  run();
+  const auto found = alerts();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].rule(), kBlindSpotRule);
+  EXPECT_EQ(found[0].priority(), v1::PRIORITY_CRITICAL);
+  EXPECT_EQ(found[0].output(), "3 processes of workspace one run unseen");
+  EXPECT_EQ(found[0].workspace().id(), "one");
+}
+
 TEST_F(PipelineTest, NothingIsJudgedThatIsInTheRingOrWaitsForAnIdentity) {
   make();
   const uint64_t start = clock_.now_ns;
@@ -194,8 +211,8 @@ TEST_F(PipelineTest, ABadRecordIsCountedByReasonAndDropped) {
   });
   run();
   EXPECT_EQ(counter("picket_pipeline_events_total"), 0);
-  EXPECT_EQ(counter("picket_pipeline_rejected_total", "too_short"), 1);
-  EXPECT_EQ(counter("picket_pipeline_rejected_total", "size_mismatch"), 1);
+  EXPECT_EQ(counter(R"(picket_pipeline_rejected_total{reason="too_short"})"), 1);
+  EXPECT_EQ(counter(R"(picket_pipeline_rejected_total{reason="size_mismatch"})"), 1);
   EXPECT_THAT(alerts(), IsEmpty());
 }
 

@@ -82,6 +82,34 @@ TEST_F(Processes, LineageEndsAtTheWorkspacesFirstProcess) {
   EXPECT_THAT(pids, ::testing::ElementsAre(11, 10));
 }
 
+TEST_F(Processes, ARuntimeIsEnteringUntilItRunsAProgramOfTheWorkspace) {
+  const Process& runtime =
+      apply(test::cgroup(PK_CGROUP_ATTACH, {.time_ns = 110, .key = shell_}, 7, "/demo"));
+  apply(test::found({.time_ns = 111, .key = shell_}, {1, 1}, "/usr/sbin/runc"));
+  apply(test::exec({.time_ns = 120, .key = shell_}, {1, 1}, "memfd:runc_cloned:/proc/self/exe"));
+  const Process& init = apply(test::fork({.time_ns = 200, .key = child_}, shell_));
+  EXPECT_TRUE(runtime.entering);
+  EXPECT_TRUE(init.entering);
+  apply(test::exec({.time_ns = 210, .key = child_}, shell_, "/bin/sh"));
+  EXPECT_FALSE(init.entering);
+  EXPECT_FALSE(apply(test::fork({.time_ns = 300, .key = grandchild_}, child_)).entering);
+  EXPECT_TRUE(runtime.entering);
+}
+
+TEST_F(Processes, WhoIsBornInsideOrComesBackIsNotEntering) {
+  apply(test::exec({.time_ns = 110, .key = shell_}, {1, 1}, "/bin/sh"));
+  const Process& shell =
+      apply(test::cgroup(PK_CGROUP_ATTACH, {.time_ns = 120, .key = shell_}, 7, "/demo"));
+  EXPECT_FALSE(shell.entering);
+  EXPECT_FALSE(apply(test::exec({.time_ns = 130, .key = shell_}, {1, 1}, "memfd:x")).entering);
+  EXPECT_FALSE(apply(test::fork({.time_ns = 200, .key = child_}, shell_)).entering);
+}
+
+TEST_F(Processes, WhoIsMadeRightIntoTheCgroupIsEntering) {
+  EXPECT_TRUE(
+      apply(test::fork({.time_ns = 200, .key = child_, .flags = PK_EXEC_IN}, shell_)).entering);
+}
+
 TEST_F(Processes, AncestorsStayUntilTheirLastDescendantIsGone) {
   apply(test::exec({.time_ns = 110, .key = shell_}, {1, 1}, "/bin/bash"));
   apply(test::fork({.time_ns = 200, .key = child_}, shell_));

@@ -36,6 +36,29 @@ TEST(RuleAnalysis, ARuleThatAnotherCoversIsShadowed) {
               ElementsAre(HasSubstr("6:9: rule 'b' is shadowed: 'a'")));
 }
 
+TEST(RuleAnalysis, SoIsOneWhoseValuesTheOtherHasToo) {
+  const auto shadowed = [](std::string_view wide, std::string_view narrow) {
+    const auto found = notes(named("a", wide) + named("b", narrow));
+    return found.size() == 1 && found[0].find("rule 'b' is shadowed: 'a'") != std::string::npos;
+  };
+  EXPECT_TRUE(shadowed("proc.name in (x, y)", "proc.name = x"));
+  EXPECT_TRUE(shadowed("proc.name in (x, y, z)", "proc.name in (z, x) and proc.pid = 3"));
+  EXPECT_TRUE(shadowed("proc.name startswith /a", "proc.name startswith /a/b"));
+  EXPECT_TRUE(shadowed("proc.name startswith /a", "proc.name in (/a/b, /a/c)"));
+  EXPECT_TRUE(shadowed("proc.name endswith .b", "proc.name endswith a.b"));
+  EXPECT_TRUE(shadowed("proc.name contains b", "proc.name startswith abc"));
+  EXPECT_TRUE(shadowed("proc.pid > 3", "proc.pid in (4, 5)"));
+  EXPECT_TRUE(shadowed("proc.name exists", "proc.name glob *x*"));
+  EXPECT_TRUE(shadowed("(proc.name = x or proc.pid = 3)", "proc.name = x and user.uid = 0"));
+  EXPECT_TRUE(shadowed("not proc.name = x", "not proc.name in (x, y)"));
+  EXPECT_FALSE(shadowed("proc.name = x", "proc.name in (x, y)"));
+  EXPECT_FALSE(shadowed("proc.name startswith /a/b", "proc.name startswith /a"));
+  EXPECT_FALSE(shadowed("proc.name endswith b", "proc.name startswith ab"));
+  EXPECT_FALSE(shadowed("proc.name in (x, y)", "not proc.name = z"));
+  EXPECT_FALSE(shadowed("not proc.name in (x, y)", "not proc.name = x"));
+  EXPECT_FALSE(shadowed("proc.aname in (x, y)", "proc.aname != x"));
+}
+
 TEST(RuleAnalysis, OneThatSaysOrDoesMoreIsNot) {
   EXPECT_THAT(notes(named("a", "proc.name = x") + named("b", "proc.name = y")), IsEmpty());
   EXPECT_THAT(notes(named("a", "proc.name = x") +
@@ -62,11 +85,32 @@ TEST(RuleAnalysis, AnEndIsTooLateToActOn) {
 
 TEST(RuleAnalysis, AConditionThatExcludesItselfNeverMatches) {
   for (const char* condition :
-       {"proc.name = x and not proc.name = x", "proc.name = x and proc.name in (y, z)"})
+       {"proc.name = x and not proc.name = x", "proc.name = x and proc.name in (y, z)",
+        "proc.pid < 3 and proc.pid > 5", "proc.pid < 3 and proc.pid > 2",
+        "proc.pid = 7 and proc.pid in (8, 9)", "proc.pid in (1, 2) and proc.pid >= 3",
+        "proc.name startswith x and proc.name startswith y",
+        "proc.name startswith x and proc.name in (y, z)", "proc.name endswith x and proc.name = y",
+        "proc.name endswith .so and proc.name endswith .py",
+        "proc.name startswith /a and proc.name startswith /b and proc.name startswith /a/b",
+        "len(proc.name) > 5 and len(proc.name) < 5", "fd.rport < 10 and fd.rport > 20"})
     EXPECT_THAT(notes(named("a", condition)), ElementsAre(HasSubstr("can never match")))
         << condition;
   EXPECT_THAT(notes(named("a", "proc.aname = x and proc.aname = y")), IsEmpty());
-  EXPECT_THAT(notes(named("a", "proc.name in (x, y) and proc.name in (y, z)")), IsEmpty());
+  for (const char* condition :
+       {"proc.name in (x, y) and proc.name in (y, z)", "proc.pid > 3 and proc.pid < 5",
+        "proc.pid >= 3 and proc.pid <= 3", "proc.pid in (1, 2) and proc.pid >= 2",
+        "proc.name startswith /a and proc.name startswith /a/b",
+        "proc.name startswith /a and proc.name in (/b, /a/c)",
+        "proc.name endswith .b and proc.name endswith a.b", "proc.apid < 3 and proc.apid > 5",
+        "proc.name startswith x and (proc.name startswith y or proc.pid = 1)"})
+    EXPECT_THAT(notes(named("a", condition)), IsEmpty()) << condition;
+}
+
+TEST(RuleAnalysis, AnEmptyListIsNoted) {
+  EXPECT_THAT(notes(named("a", "(proc.name = x or proc.name in ())")),
+              ElementsAre("test.yaml:5:64: nothing is in an empty list: this comparison is false"));
+  EXPECT_THAT(notes(named("a", "proc.name in ()")),
+              ElementsAre(HasSubstr("nothing is in an empty list"), HasSubstr("can never match")));
 }
 
 }  // namespace

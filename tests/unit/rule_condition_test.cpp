@@ -267,6 +267,8 @@ TEST(RuleFields, Ancestors) {
   EXPECT_TRUE(scene.matches("proc.aexepath startswith /usr/bin/sl"));
   EXPECT_TRUE(scene.matches("proc.apid[2] = 100 and proc.acmdline[2] = \"sleep inf\""));
   EXPECT_TRUE(scene.matches("proc.apid = 100 and proc.apid = 101 and not proc.apid = 102"));
+  EXPECT_TRUE(scene.matches("proc.apid[*] = 100 and proc.apid[*] in (101, 7)"));
+  EXPECT_FALSE(scene.matches("proc.apid[*] = 102 or proc.apid[*] > 101"));
   EXPECT_TRUE(scene.matches("proc.acmdline = \"sleep inf\" and proc.acmdline = \"make -j8 all\""));
   EXPECT_FALSE(scene.matches("proc.acmdline contains bash"));
   EXPECT_TRUE(scene.matches("proc.aargs[0] = \"-c echo hello\" and proc.aargs[1] = \"-j8 all\""));

@@ -114,8 +114,8 @@ TEST(RuleExceptions, Errors) {
               ElementsAre(HasSubstr("test.yaml:9:16: a value expected, not a list")));
   EXPECT_THAT(errors_of(base(head + "      fields: [proc.name]\n      values: [[[a]]]\n")),
               ElementsAre("test.yaml:9:18: '=' takes one value, not a list"));
-  EXPECT_THAT(errors_of(base(head + "      fields: proc.name\n      colour: red\n")),
-              ElementsAre(HasSubstr("test.yaml:9:7: unknown key 'colour'; one of name, fields")));
+  EXPECT_THAT(notes_of(base(head + "      fields: proc.name\n      colour: red\n")),
+              ElementsAre(HasSubstr("test.yaml:9:7: unknown key 'colour' is left aside")));
   EXPECT_THAT(errors_of(base(head + "      fields: proc.name\n") +
                         "- rule: r\n  append: true\n  exceptions:\n    - name: e\n"
                         "      fields: proc.pname\n      values: [a]\n"),

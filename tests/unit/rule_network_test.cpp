@@ -48,6 +48,16 @@ TEST(RuleNetwork, AUnixSocketIsItsPath) {
   EXPECT_FALSE(scene.matches("fd.l4proto exists"));
 }
 
+TEST(RuleNetwork, ADatagramNamesItsUnixSocketAndIsNoConnection) {
+  Scene scene(PK_SOCKET);
+  scene.with("call", "sendto").with("family", "unix").with("direction", "outbound");
+  scene.with("kind", "dgram").with("path", "/dev/log").with("result", "5");
+  EXPECT_TRUE(scene.matches("evt.type = sendto and fd.name = /dev/log and fd.typechar = u"));
+  EXPECT_TRUE(scene.matches("fd.connected = false and evt.res = SUCCESS"));
+  scene.with("path", std::string_view("@a\0b", 4));
+  EXPECT_TRUE(scene.matches("fd.name = '@a\\0b'"));
+}
+
 TEST(RuleNetwork, ASocketIsItsDomain) {
   Scene scene(PK_SOCKET);
   scene.with("call", "socket").with("family", "packet").with("kind", "raw");

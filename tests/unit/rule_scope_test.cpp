@@ -166,6 +166,35 @@ TEST_F(WaiverTest, ACompleteSequenceIsWithheld) {
   EXPECT_EQ(found_at(13), 2u);
 }
 
+// Asked when it would be told, not when the last step happened.
+TEST_F(WaiverTest, ASequenceThatEndsWithAnAbsenceIsWithheldAtItsEnd) {
+  const std::string sequence =
+      "- rule: s\n  desc: d\n  priority: NOTICE\n  output: o\n"
+      "  sequence: {within: 1s, steps: [{step: a, condition: proc.name = bash},"
+      " {absent: b, condition: proc.name = zsh}]}\n";
+  std::string text = waiver();
+  text.replace(text.find("[r]"), 3, "[s]");
+  const auto told_after = [&](double start, bool answered) {
+    load(sequence + text);
+    scene.process.comm = "bash";
+    scene.record.header().time_ns = static_cast<uint64_t>(start * kSecond);
+    scene.run(*detector);
+    if (answered) {
+      scene.process.comm = "zsh";
+      scene.run(*detector);
+    }
+    CollectingSink sink;
+    detector->on_tick(20 * kSecond, sink);
+    return sink.findings.size();
+  };
+  EXPECT_EQ(told_after(10, false), 0u);  // ends at 11, the waiver at 12
+  EXPECT_EQ(detector->waivers().take_ended().at(0).withheld, 1u);
+  EXPECT_EQ(told_after(11.5, false), 1u);  // the waiver ended in between
+  EXPECT_EQ(detector->waivers().take_ended().at(0).withheld, 0u);
+  EXPECT_EQ(told_after(10, true), 0u);
+  EXPECT_EQ(detector->waivers().take_ended().at(0).withheld, 0u) << "there was no alert";
+}
+
 TEST_F(WaiverTest, WithoutAWallClockNoneHolds) {
   RuleDetector fresh(rules_of(rule_with("proc.name = bash") + waiver()));
   EXPECT_EQ(scene.run(fresh).size(), 1u);

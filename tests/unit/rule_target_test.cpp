@@ -41,6 +41,21 @@ TEST(TargetFields, AKnownProcessHasItsProgramAndItsLineage) {
   EXPECT_EQ(scene.output("%target.name of %target.uid"), "sudo of 0");
 }
 
+// To a rule that does not ask how a call ended, an exec is a program that runs.
+TEST(TargetFields, AnExecThatFailedIsForRulesThatAsk) {
+  Scene scene(PK_SYSTEM);
+  scene.record.header().call = PK_CALL_execve;
+  scene.with("result", "-13").with("text0", "/usr/bin/nmap");
+  EXPECT_TRUE(scene.matches("evt.type = execve and evt.failed = true"));
+  EXPECT_TRUE(scene.matches("evt.type = execve and evt.res = EACCES and evt.rawres = -13"));
+  EXPECT_TRUE(scene.matches("evt.failed = true and evt.arg.filename = /usr/bin/nmap"));
+  EXPECT_FALSE(scene.matches("evt.type in (execve, execveat)"));
+  EXPECT_FALSE(scene.matches("evt.type = system and evt.arg.filename exists"));
+  EXPECT_FALSE(scene.matches("evt.type = execve and evt.failed = false"));
+  scene.record.header().call = PK_CALL_mount;
+  EXPECT_TRUE(scene.matches("evt.type = mount and not evt.type = execve"));
+}
+
 // Registers have 64 bits, most arguments 32: the rest is what the caller left there.
 TEST(TargetFields, ArgumentsAreAsTheKernelTookThem) {
   Scene scene(PK_SYSTEM);

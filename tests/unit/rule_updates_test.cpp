@@ -29,7 +29,11 @@ struct RuleUpdatesTest : testing::Test {
     std::ofstream(folder / "local.yaml") << named("local");
     make_key("a");
     make_key("b");
-    options = {{folder / "local.yaml"}, folder / "a.pub", folder / "kept", folder / "bundle"};
+    options = {{folder / "local.yaml"},
+               folder / "a.pub",
+               folder / "kept",
+               folder / "bundle",
+               folder / "serials"};
   }
   ~RuleUpdatesTest() override {
     agent.reset();
@@ -194,6 +198,54 @@ TEST_F(SignedLocally, AnotherKeyMakesTheKeptBundleWorthless) {
   EXPECT_EQ(at_start.bundle_id(), "");
   EXPECT_EQ(offer(bundle(3, named("new"), "b")).error(), "");
   EXPECT_EQ(rule(), "new");
+}
+
+TEST_F(SignedLocally, WhatWasInForceIsRememberedWhenTheRulesAreLost) {
+  ASSERT_EQ(start(), "local");
+  const OfferedRules old = bundle(11, named("old")), last = bundle(12, named("last"));
+  ASSERT_EQ(offer(old).serial(), 11U);
+  ASSERT_EQ(offer(last).serial(), 12U);
+  for (const char* lost : {"kept", "bundle"}) std::ofstream(folder / lost) << "no rules";
+  std::filesystem::remove(folder / "bundle");
+  ASSERT_EQ(start(), "local");
+  EXPECT_THAT(offer(old).error(), HasSubstr("serial 11 is older than 12, which was in force"));
+  EXPECT_THAT(offer(bundle(12, named("twin"))).error(),
+              HasSubstr("another bundle with serial 12 was in force"));
+  EXPECT_EQ(rule(), "local");
+  EXPECT_EQ(offer(last).error(), "") << "the same may come again";
+  EXPECT_EQ(rule(), "last");
+}
+
+TEST_F(SignedLocally, AnUnreadableBundleDoesNotOpenTheWayBack) {
+  ASSERT_EQ(start(), "local");
+  const OfferedRules old = bundle(11, named("old"));
+  ASSERT_EQ(offer(old).serial(), 11U);
+  ASSERT_EQ(offer(bundle(12, named("last"))).serial(), 12U);
+  std::ofstream(folder / "bundle") << "no bundle";
+  EXPECT_EQ(start(), "last") << "the last good rules";
+  EXPECT_THAT(offer(old).error(), HasSubstr("serial 11 is older than 12"));
+}
+
+TEST_F(SignedLocally, EachKeyHasItsOwnSerials) {
+  ASSERT_EQ(start(), "local");
+  const OfferedRules old = bundle(11, named("old"));
+  ASSERT_EQ(offer(old).serial(), 11U);
+  ASSERT_EQ(offer(bundle(12, named("last"))).serial(), 12U);
+  options.key = folder / "b.pub";
+  ASSERT_EQ(start(), "last");
+  ASSERT_EQ(offer(bundle(3, named("new"), "b")).error(), "");
+  options.key = folder / "a.pub";
+  start();
+  EXPECT_THAT(offer(old).error(), HasSubstr("serial 11 is older than 12")) << "the first key again";
+}
+
+TEST_F(SignedLocally, DamagedSerialsTakeNothing) {
+  ASSERT_EQ(start(), "local");
+  std::ofstream(folder / "serials") << "{\"x\":";
+  EXPECT_THAT(offer(bundle(11, named("fleet"))).error(), HasSubstr("serials is damaged"));
+  EXPECT_EQ(rule(), "local");
+  std::filesystem::remove(folder / "serials");
+  EXPECT_EQ(offer(bundle(11, named("fleet"))).error(), "");
 }
 
 TEST_F(SignedLocally, WhatFoundNoRoomMayComeAgain) {

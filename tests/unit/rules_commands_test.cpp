@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -146,6 +147,49 @@ TEST_F(RulesCommands, TestWantsAHitAndAMissOfEveryRule) {
   const std::string tests = write("shell.test.yaml", hit + miss);
   EXPECT_EQ(run({"test", tests}), 0);
   EXPECT_THAT(out_, HasSubstr("2 passed, 0 failed"));
+}
+
+TEST_F(RulesCommands, OtherEndingsAreRuleAndTestFilesToo) {
+  write("shell.yml", kRule);
+  write("shell.test.yml",
+        "- name: bash\n  events: [{event: exec, exe: /usr/bin/bash}]\n  expect: hit\n"
+        "- name: zsh\n  events: [{event: exec, exe: /usr/bin/zsh}]\n  expect: miss\n");
+  EXPECT_EQ(run({"test", folder_.string()}), 0);
+  EXPECT_THAT(out_, HasSubstr("2 passed, 0 failed"));
+  EXPECT_EQ(run({"test", (folder_ / "shell.test.yml").string()}), 0);
+  EXPECT_EQ(run({"validate", folder_.string()}), 0);
+  EXPECT_THAT(out_, HasSubstr("1 rules"));
+  std::filesystem::rename(folder_ / "shell.yml", folder_ / "shell.yaml");
+  EXPECT_EQ(run({"test", folder_.string(), "--against", folder_.string()}), 0);
+  EXPECT_THAT(out_, HasSubstr("2 cases and recordings compared, 0 differences"));
+}
+
+TEST_F(RulesCommands, NoTextOfARuleDrivesTheTerminal) {
+  const std::string rules = write(
+      "odd.yaml",
+      "- rule: \"a\\e[31mb\"\n  desc: \"d\\x9bd\"\n  why: \"w\\x7fw\\nfake: line\"\n"
+      "  output: \"o\\e]0;t\\a %proc.name\"\n  priority: NOTICE\n"
+      "  condition: evt.type = execve and proc.exepath = \"/usr/bin/bash\" and not proc.name = "
+      "\"\\e[2J\"\n  \"k\\e[1m\": 1\n");
+  const std::string recording = record_of_a_shell(true);
+  const std::vector<std::vector<std::string>> commands{
+      {"validate", rules},
+      {"explain", rules},
+      {"test", rules},
+      {"replay", recording, "--rules", rules},
+      {"validate", rules, "-o", "json"},
+      {"explain", rules, "-o", "json"},
+      {"replay", recording, "--rules", rules, "-o", "json"}};
+  for (const auto& command : commands) {
+    run(command);
+    const std::string all = out_ + err_;
+    EXPECT_FALSE(all.empty()) << command[0];
+    EXPECT_TRUE(std::ranges::none_of(
+        all, [](char c) { return c != '\n' && ((c >= 0 && c < ' ') || c == '\x7f'); }))
+        << command[0] << ": " << all;
+    EXPECT_EQ(all.find("\xc2\x9b"), all.npos) << command[0] << ": " << all;
+    EXPECT_EQ(all.find("\nfake"), all.npos) << command[0] << ": " << all;
+  }
 }
 
 TEST_F(RulesCommands, TestFailsWhereARuleDoesWhatItsTestDoesNotExpect) {

@@ -1,4 +1,5 @@
 picket_test(sensor_test SOURCES sensor_test.cpp LINK picket_sensor)
+picket_test(keyed_hash_test SOURCES keyed_hash_test.cpp)
 
 # The names of all system calls that the headers of this machine know.
 set(system_calls "")

@@ -15,10 +15,10 @@ namespace {
 class SightTest : public ::testing::Test {
  protected:
   SetClock clock_;
-  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  MetricRegistry registry_;
   HealthServer health_{registry_};
   std::vector<v1::Envelope> told_;
-  SightReports reports_{health_, clock_, *registry_, "boot-1",
+  SightReports reports_{health_, clock_, registry_, "boot-1",
                         [this](v1::Envelope envelope, Priority) { told_.push_back(envelope); }};
   SightChange change_{
       [this](const Sight& now, const std::optional<Sight>& before) { reports_.tell(now, before); }};

@@ -160,6 +160,25 @@ TEST_F(SpoolTest, CountsAnItemTooLargeForTheCollectorAsLost) {
   EXPECT_EQ(spool->take_loss()->first_sequence, 2U);
 }
 
+TEST_F(SpoolTest, SkippedSequencesAreGivenToNobody) {
+  {
+    auto spool = Spool::open(file_, {});
+    ASSERT_TRUE(spool.ok()) << spool.status();
+    std::vector<SpoolItem> items{{0, 5, "a"}};
+    ASSERT_TRUE((*spool)->append(items).ok());
+    const auto skipped = (*spool)->skip(3);
+    ASSERT_TRUE(skipped.ok()) << skipped.status();
+    EXPECT_EQ(skipped->first_sequence, 2U);
+    EXPECT_EQ(skipped->last_sequence, 4U);
+    EXPECT_EQ((*spool)->take_loss()->count, 0U);
+  }
+  auto spool = Spool::open(file_, {});
+  ASSERT_TRUE(spool.ok()) << spool.status();
+  std::vector<SpoolItem> items{{0, 5, "b"}};
+  ASSERT_TRUE((*spool)->append(items).ok());
+  EXPECT_EQ(items[0].sequence, 5U);
+}
+
 TEST_F(SpoolTest, TellsALossAgainUntilItsReportWasAcknowledged) {
   {
     auto spool = open({.max_bytes = 10});

@@ -366,6 +366,21 @@ TEST_P(StoreConformance, ChainsAuditEntriesOverReopening) {
   EXPECT_EQ(reader()->audit(1, 1)->front().sequence(), 2U);
 }
 
+TEST_P(StoreConformance, ANamespaceHidesTheOthers) {
+  std::vector<v1::Envelope> envelopes;
+  for (const char* name : {"blue", "red", ""}) {
+    v1::Alert alert = make_alert(fmt::format("a-{}", name), 1, fmt::format("aa{}", name));
+    alert.mutable_workspace()->mutable_pod()->set_namespace_(name);
+    envelopes.push_back(envelope(envelopes.size() + 1, alert));
+  }
+  commit(batch(kNode, std::move(envelopes)));
+  EXPECT_THAT(alert_ids({.namespaces = {"blue"}}), ElementsAre("a-blue"));
+  EXPECT_THAT(alert_ids({.namespaces = {"blue", "red"}}), ElementsAre("a-blue", "a-red"));
+  EXPECT_THAT(alert_ids({.workspace = "aared", .namespaces = {"blue"}}), ElementsAre());
+  // A prefix is of those that may be seen: not ambiguous.
+  EXPECT_THAT(alert_ids({.workspace = "aa", .namespaces = {"red"}}), ElementsAre("a-red"));
+}
+
 TEST_P(StoreConformance, AReaderSeesWhatWasCommittedAfterItOpened) {
   const auto read = reader();
   EXPECT_EQ(*read->alert_count(), 0U);

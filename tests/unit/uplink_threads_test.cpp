@@ -113,7 +113,7 @@ TEST(UplinkThreads, ManyPublishersAndStreamsThatBreak) {
     Uplink::Options options;
     options.batch_items = 10;
     options.first_backoff = options.last_backoff = std::chrono::milliseconds(1);
-    prometheus::Registry registry;
+    MetricRegistry registry;
     Uplink uplink(std::move(*spool), std::make_unique<PlayedStreams>(committed), options, {},
                   registry);
     uplink.start();
@@ -144,7 +144,7 @@ TEST(UplinkThreads, EndsWithAStreamThatIsInTheMiddleOfSomething) {
     Committed committed;
     auto spool = Spool::open(folder / "spool.db", {});
     ASSERT_TRUE(spool.ok()) << spool.status();
-    prometheus::Registry registry;
+    MetricRegistry registry;
     Uplink uplink(std::move(*spool), std::make_unique<PlayedStreams>(committed), {}, {}, registry);
     uplink.start();
     for (int i = 0; i < round; ++i) EXPECT_TRUE(uplink.publish({}, 3));

@@ -77,7 +77,7 @@ class WriterTest : public testing::Test {
   Writer::Committed remember() {
     return [this](absl::StatusOr<uint64_t> last) { answers_.push_back(std::move(last)); };
   }
-  prometheus::Registry registry_;
+  MetricRegistry registry_;
   ScriptedStore store_;
   std::vector<absl::StatusOr<uint64_t>> answers_;
 };

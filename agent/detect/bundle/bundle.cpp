@@ -18,7 +18,7 @@ namespace picket {
 namespace {
 
 constexpr std::string_view kSignature = "signature ";
-constexpr size_t kSignatureBytes = 64;
+constexpr size_t kSignatureBytes = 64, kKeyBytes = 32;
 constexpr size_t kFileMax = 1 << 20;
 
 using Context = std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)>;
@@ -137,6 +137,14 @@ bool BundleKey::verifies(std::string_view text, std::string_view signature) cons
          EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1 &&
          EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(text),
                           text.size()) == 1;
+}
+
+std::string BundleKey::fingerprint() const {
+  std::string raw(kKeyBytes, '\0');
+  size_t size = raw.size();
+  auto* const out = reinterpret_cast<unsigned char*>(raw.data());
+  const bool read = EVP_PKEY_get_raw_public_key(key_.get(), out, &size) == 1;
+  return sha256_hex(read ? raw : "");
 }
 
 absl::StatusOr<std::string> sign_rules(const std::filesystem::path& folder,

@@ -28,6 +28,7 @@ class BundleKey {
 
   absl::StatusOr<std::string> sign(std::string_view text) const;
   bool verifies(std::string_view text, std::string_view signature) const;
+  std::string fingerprint() const;  // SHA-256 of its public half, in hexadecimal digits
 
  private:
   explicit BundleKey(evp_pkey_st* key) : key_(key, free_key) {}

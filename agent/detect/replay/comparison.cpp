@@ -10,6 +10,7 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/rule_test.h"
 #include "agent/detect/replay/test_case.h"
+#include "agent/detect/rule/rule_file_names.h"
 #include "agent/detect/rule/rule_set.h"
 
 namespace picket {
@@ -22,15 +23,12 @@ struct Material {
   Path file;
 };
 
-bool is_material(const Path& path) {
-  const std::string name = path.filename().string();
-  return name.ends_with(".test.yaml") || name.ends_with(".pkr");
-}
+bool is_material(const Path& path) { return is_rule_test(path) || path.extension() == ".pkr"; }
 
 void add_below(const Path& root, std::map<std::string, Path>& found) {
   std::error_code error;
   if (!std::filesystem::is_directory(root, error)) {
-    const Path test = Path(root).replace_extension(".test.yaml");
+    const Path test = test_beside(root);
     if (is_material(root)) {
       found.emplace(root.filename().string(), root);
     } else if (std::filesystem::exists(test, error)) {

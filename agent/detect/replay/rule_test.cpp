@@ -12,26 +12,12 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/test_case.h"
+#include "agent/detect/rule/rule_file_names.h"
 
 namespace picket {
 namespace {
 
 using Path = std::filesystem::path;
-
-constexpr std::string_view kTestSuffix = ".test.yaml";
-constexpr std::string_view kRuleSuffix = ".yaml";
-
-bool is_test(const Path& path) { return path.string().ends_with(kTestSuffix); }
-
-Path rules_of(const Path& test) {
-  const std::string text = test.string();
-  return text.substr(0, text.size() - kTestSuffix.size()) + std::string(kRuleSuffix);
-}
-
-Path test_of(const Path& rules) {
-  const std::string text = rules.string();
-  return text.substr(0, text.size() - kRuleSuffix.size()) + std::string(kTestSuffix);
-}
 
 std::map<std::string, uint64_t> of(const AlertCount& alerts,
                                    const std::vector<std::string>& rules) {
@@ -130,7 +116,8 @@ bool RuleTestReport::passed() const {
 RuleTestReport run_rule_tests(std::span<const std::filesystem::path> paths) {
   RuleTestReport report;
   std::vector<Path> rule_paths;
-  for (const Path& path : paths) rule_paths.push_back(is_test(path) ? rules_of(path) : path);
+  for (const Path& path : paths)
+    rule_paths.push_back(is_rule_test(path) ? rules_beside(path) : path);
   auto loaded = load_rules(rule_paths, report.load);
   if (!loaded.ok()) return report;
   const std::shared_ptr<const RuleSet> rules = *std::move(loaded);
@@ -139,7 +126,7 @@ RuleTestReport run_rule_tests(std::span<const std::filesystem::path> paths) {
     if (rule.enabled) by_file[rule.file].push_back(rule.name);
   }
   for (const auto& [file, names] : by_file) {
-    const Path test = test_of(file);
+    const Path test = test_beside(file);
     if (std::filesystem::exists(test)) {
       FileTest(rules, names, report).run(test);
     } else {

@@ -55,6 +55,8 @@ std::optional<NodeId> Compiler::compile_comparison(const Comparison& comparison,
   if (comparison.right.has_value()) return compile_fields(*field, comparison, text);
   const auto right = values(*field, comparison, text);
   if (!right.has_value()) return std::nullopt;
+  if (comparison.op != Operator::exists && comparison.values.empty())
+    note(text, comparison.op_offset, "nothing is in an empty list: this comparison is false");
   if (comparison.modifier == Modifier::one_of &&
       !spend_on_one_of(right->size(), text, comparison.op_offset)) {
     return std::nullopt;

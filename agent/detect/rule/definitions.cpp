@@ -41,6 +41,7 @@ class FileReader {
 
  private:
   void read_item(const YAML::Node& node) {
+    if (node.IsNull()) return;
     if (!node.IsMap()) {
       fail(node.Mark(), "a mapping expected that starts with 'rule', 'macro', 'list' or 'lineage'");
       return;
@@ -67,13 +68,14 @@ class FileReader {
     } else if (item.has("required_plugin_versions")) {
       check_plugin_versions(item, report_);
     } else {
-      fail(node.Mark(),
-           "this mapping defines nothing; 'rule', 'macro', 'list' or 'lineage' expected");
+      item.note(node.Mark(),
+                "this defines nothing and is left aside; 'rule', 'macro', 'list', 'waiver', "
+                "'egress', 'agent_files', 'file_class' or 'lineage' expected");
     }
   }
 
   void read_list(YamlItem& item) {
-    bool valid = item.allow({"list", "items", "desc", "append", "override"});
+    bool valid = item.allow({"list", "items", "desc", "append", "override"}, YamlItem::kLeftAside);
     ListDefinition list;
     valid &= item.read_name("list", list.name);
     valid &= item.read_items("items", [&](SourceText text, bool quoted) {
@@ -87,7 +89,8 @@ class FileReader {
   }
 
   void read_macro(YamlItem& item) {
-    bool valid = item.allow({"macro", "condition", "desc", "append", "override"});
+    bool valid =
+        item.allow({"macro", "condition", "desc", "append", "override"}, YamlItem::kLeftAside);
     MacroDefinition macro;
     valid &= item.read_name("macro", macro.name);
     valid &= item.read("condition", macro.condition, YamlItem::kRequired);

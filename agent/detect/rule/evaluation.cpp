@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/detect/rule/output_format.h"
+#include "common/printable.h"
 
 namespace picket::rule {
 namespace {

@@ -29,8 +29,8 @@ class Evaluation {
   void run(const Observation& observation, OnMatch&& on_match) {
     begin(observation);
     const pk_type type = observation.event.type();
-    program_.dispatch[type].find([this](uint32_t slot) -> decltype(auto) { return read(slot); },
-                                 candidates_);
+    program_.dispatch[type]->find([this](uint32_t slot) -> decltype(auto) { return read(slot); },
+                                  candidates_);
     for (size_t word = 0; word < candidates_.size(); ++word) {
       for (uint64_t bits = candidates_[word]; bits != 0; bits &= bits - 1) {
         const auto at = 64 * word + static_cast<size_t>(std::countr_zero(bits));

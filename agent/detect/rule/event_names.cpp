@@ -24,9 +24,13 @@ std::string_view alias_of(pk_type type) {
   return type == PK_EXIT ? "procexit" : std::string_view();
 }
 
-// A unix socket connects with the call of all others.
+// A unix socket connects, and sends to others, with the calls of all others; an exec that failed is
+// told as a call.
 bool causes(const CallRow& row, pk_type type) {
-  return row.type == type || (type == PK_SOCKET && row.call == PK_CALL_connect);
+  if (type == PK_SYSTEM && row.type == PK_EXEC) return true;
+  constexpr pk_call kShared[] = {PK_CALL_connect, PK_CALL_sendto, PK_CALL_sendmsg,
+                                 PK_CALL_sendmmsg};
+  return row.type == type || (type == PK_SOCKET && std::ranges::count(kShared, row.call) != 0);
 }
 
 struct Names {

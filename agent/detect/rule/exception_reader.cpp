@@ -6,12 +6,18 @@
 #include <optional>
 #include <utility>
 
+#include "agent/detect/rule/load_limits.h"
 #include "agent/detect/rule/parser.h"
 
 namespace picket::rule {
 namespace {
 
 constexpr size_t kValuesMax = 100'000;  // of one rule: YAML's aliases multiply
+
+std::string too_many() {
+  return fmt::format("more than {} exceptions of one rule; one with many 'values' says the same",
+                     kExceptionsMax);
+}
 
 class ExceptionReader {
  public:
@@ -26,6 +32,10 @@ class ExceptionReader {
       return exceptions;
     }
     for (const YAML::Node& node : list) {
+      if (exceptions.size() == kExceptionsMax) {
+        item_.fail(node.Mark(), too_many());
+        break;
+      }
       if (auto exception = read_one(node)) exceptions.push_back(*std::move(exception));
     }
     return exceptions;
@@ -39,7 +49,7 @@ class ExceptionReader {
     }
     YamlItem one(node, item_.file(), report_);
     ExceptionDefinition exception;
-    bool valid = one.allow({"name", "fields", "comps", "values"});
+    bool valid = one.allow({"name", "fields", "comps", "values"}, YamlItem::kLeftAside);
     valid &= one.read_name("name", exception.name);
     valid &= read_words(one, "fields", exception.scalar, exception.fields);
     bool scalar_comps = exception.scalar;
@@ -139,6 +149,10 @@ void append_exceptions(YamlItem& item, std::vector<ExceptionDefinition> more,
     const auto known = std::ranges::find_if(exceptions, [&](const ExceptionDefinition& other) {
       return other.name.value == one.name.value;
     });
+    if (known == exceptions.end() && exceptions.size() == kExceptionsMax) {
+      item.fail(one.name, too_many());
+      return;
+    }
     if (known == exceptions.end()) {
       exceptions.push_back(std::move(one));
     } else if (!one.fields.empty() || !one.comps.empty()) {

@@ -27,7 +27,7 @@ std::optional<int64_t> result_of(const Event& event) {
   if (const auto* connect = event.as<pk_connect>()) return result_of_connect(*connect);
   if (const auto* call = event.as<pk_socket>()) return call->result;
   if (const auto* call = event.as<pk_stdio>()) return call->target;  // the new descriptor
-  if (event.type() == PK_EXEC) return 0;                             // others are not told
+  if (event.type() == PK_EXEC) return 0;                             // others are PK_SYSTEM
   if (const auto* call = event.as<pk_system>()) return call->result;
   if (const auto* open = event.as<pk_open>()) return open->result;
   if (const auto* file = event.as<pk_file>()) return file->result;
@@ -146,7 +146,7 @@ std::span<const Field> call_fields() {
        .doc = "The call was made through the 32-bit interface (int 0x80)",
        .read = read_compat,
        .events = mask_of(PK_OPEN) | mask_of(PK_FILE) | mask_of(PK_SOCKET) | mask_of(PK_CONNECT) |
-                 mask_of(PK_STDIO) | mask_of(PK_SYSTEM)},
+                 mask_of(PK_STDIO) | mask_of(PK_SYSTEM) | mask_of(PK_EXEC)},
       {.name = "syscall.type",
        .type = text,
        .doc = "Name of the system call that caused the event, as evt.type has it; none of events "

@@ -13,8 +13,9 @@ namespace {
 
 using Reader = const FileClass* (*)(const FieldRequest&, const FileClasses&, std::string&);
 
-bool is_connect(const pk_socket& call) {
-  return call.ends.family == AF_UNIX && call.header.call == PK_CALL_connect;
+// By a connect or a datagram.
+bool asks_socket(const pk_socket& call) {
+  return call.ends.family == AF_UNIX && call.ends.direction == PK_DIR_OUTBOUND;
 }
 
 // An open into a ring's own table: only its name is known.
@@ -29,7 +30,7 @@ const FileClass* of_descriptor(const FieldRequest& request, const FileClasses& c
                                std::string& text) {
   const Event& event = request.observation.event;
   if (const auto* call = event.as<pk_socket>())
-    return is_connect(*call) ? classes.of_socket(event.text(call->path)) : nullptr;
+    return asks_socket(*call) ? classes.of_socket(event.text(call->path)) : nullptr;
   const auto* open = event.as<pk_open>();
   if (open == nullptr || open->result < 0) return nullptr;
   if (open->object.kind == PK_FD_NONE)

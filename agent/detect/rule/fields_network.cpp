@@ -72,7 +72,7 @@ std::optional<Socket> socket_of(const FieldRequest& request) {
     socket.ends = call->ends;
     socket.path = event.text(call->path);
     socket.connected = call->result >= 0 && (call->ends.direction == PK_DIR_INBOUND ||
-                                             call->ends.direction == PK_DIR_OUTBOUND);
+                                             call->header.call == PK_CALL_connect);
   } else if (const auto* flow = event.as<pk_flow>()) {
     socket.ends = flow->ends;
     socket.connected = true;
@@ -186,12 +186,24 @@ void append_end(uint8_t family, const uint8_t (&bytes)[16], uint16_t port, std::
   fmt::format_to(std::back_inserter(text), "{}:{}", address, port);
 }
 
+// An abstract one may have NULs in it.
+void add_unix_name(std::string_view path, FieldResult& result) {
+  if (path.find('\0') == path.npos) return result.add_present(path);
+  for (const char byte : path) {
+    if (byte == '\0')
+      result.text += "\\0";
+    else
+      result.text += byte;
+  }
+  result.add(std::string_view(result.text));
+}
+
 // The tuple "address:port->address:port", the client first; an end that is not bound yet has port
 // 0. Of a listener its own end, of a unix socket its path.
 void read_name(const FieldRequest& request, FieldResult& result) {
   const std::optional<Socket> socket = socket_of(request);
   if (!socket) return read_file_name(request, result);
-  if (!socket->is_ip()) return result.add_present(socket->path);
+  if (!socket->is_ip()) return add_unix_name(socket->path, result);
   const pk_ends& ends = socket->ends;
   const auto append_local = [&] {
     append_end(ends.family, ends.local_addr, ends.local_port, result.text);

@@ -51,7 +51,7 @@ Field of_system(Field field) {
 
 // These name arguments of file calls too: fields_file.cpp has them.
 bool is_shared(std::string_view name) {
-  constexpr std::array kShared{"flags", "name", "path"};
+  constexpr std::array kShared{"filename", "flags", "name", "path"};
   return std::ranges::count(kShared, name) != 0;
 }
 

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
+
+#include "agent/detect/rule/value_bounds.h"
 
 namespace picket::rule {
 namespace {
@@ -23,7 +26,7 @@ std::optional<bool> decided_by_least(const FieldReference& field, Operator op,
     return std::nullopt;
   }
   const int64_t least = *field.field->least;
-  const int64_t value = std::strtoll(values.front().c_str(), nullptr, 0);
+  const int64_t value = number_of(field, values.front()).value_or(0);
   switch (op) {
     case Operator::equal:
       return value < least ? std::optional(false) : std::nullopt;
@@ -230,26 +233,19 @@ NodeId Graph::chain(NodeKind kind, const std::vector<NodeId>& parts) {
   return intern({kind, 0, std::move(flat)}, std::move(key));
 }
 
-// x and not x; x or not x; one text that is to be two.
+// x and not x; x or not x; one value that is to be two.
 bool Graph::excludes_itself(NodeKind kind, const std::vector<NodeId>& parts,
                             const absl::flat_hash_set<NodeId>& seen) const {
-  std::map<uint32_t, std::vector<std::string>> equal;  // by slot: what it may be
+  std::map<uint32_t, ValueBounds> bounds;  // by slot
   for (const NodeId part : parts) {
     const Node& node = nodes_[part];
     if (node.kind == NodeKind::negation && seen.contains(node.parts.front())) return true;
     if (kind != NodeKind::all || node.kind != NodeKind::comparison) continue;
     const Test& test = tests_[node.comparison];
     const FieldReference& field = slots_[test.slot];
-    const bool one_of = test.op == Operator::equal || test.op == Operator::in;
-    if (!one_of || test.right.has_value() || field.values != Values::one ||
-        field.type != FieldType::text)
-      continue;
-    const auto [known, fresh] = equal.try_emplace(test.slot, test.values);
-    if (fresh) continue;
-    std::erase_if(known->second, [&](const std::string& value) {
-      return std::ranges::find(test.values, value) == test.values.end();
-    });
-    if (known->second.empty()) return true;
+    if (test.right.has_value() || field.values != Values::one) continue;
+    if (!bounds.try_emplace(test.slot).first->second.narrow(field, test.op, test.values))
+      return true;
   }
   return false;
 }
@@ -288,6 +284,25 @@ void Graph::merge_tests(std::vector<NodeId>& parts) {
   parts = std::move(kept);
 }
 
+bool Graph::asks_for(NodeId node, std::span<const std::string_view> fields) const {
+  std::vector<NodeId> open{node};
+  absl::flat_hash_set<NodeId> seen;
+  while (!open.empty()) {
+    const NodeId next = open.back();
+    open.pop_back();
+    if (!seen.insert(next).second) continue;
+    const Node& one = nodes_[next];
+    open.insert(open.end(), one.parts.begin(), one.parts.end());
+    if (one.kind != NodeKind::comparison) continue;
+    const Test& test = tests_[one.comparison];
+    const auto is_asked = [&](uint32_t slot) {
+      return std::ranges::count(fields, slots_[slot].text) != 0;
+    };
+    if (is_asked(test.slot) || (test.right.has_value() && is_asked(*test.right))) return true;
+  }
+  return false;
+}
+
 NodeId Graph::specialise(NodeId node, pk_type type) {
   if (typeless_[node]) return node;
   const uint64_t key = uint64_t{node} << 32 | static_cast<uint64_t>(type);
@@ -303,9 +318,13 @@ NodeId Graph::specialise_new(NodeId node, pk_type type) {
   // Copied: making nodes moves them.
   const std::vector<NodeId> parts = nodes_[node].parts;
   if (kind == NodeKind::negation) return negation(specialise(parts.front(), type));
+  const NodeId absorbing = kind == NodeKind::all ? kFalse : kTrue;
   std::vector<NodeId> special;
-  for (const NodeId part : parts) special.push_back(specialise(part, type));
-  return chain(kind, special);
+  for (const NodeId part : parts) {
+    special.push_back(specialise(part, type));
+    if (special.back() == absorbing) return absorbing;
+  }
+  return special == parts ? node : chain(kind, special);
 }
 
 NodeId Graph::specialise_test(NodeId node, pk_type type) {
@@ -364,8 +383,17 @@ void Graph::finish(Program& program) {
   }
   for (Waiver& waiver : program.waivers) waiver.condition = move(waiver.condition, program);
   program.slots = std::move(slots_);
-  for (const EventRow& event : event_rows())
-    program.dispatch[event.type] = Dispatch(program, event.type);
+  std::vector<pk_type> different;  // types of which no two have the same entries
+  for (pk_type type = PK_NONE; type < PK_TYPE_END; type = static_cast<pk_type>(type + 1)) {
+    const auto same = std::ranges::find_if(
+        different, [&](pk_type other) { return program.by_type[other] == program.by_type[type]; });
+    if (same != different.end()) {
+      program.dispatch[type] = program.dispatch[*same];
+      continue;
+    }
+    program.dispatch[type] = std::make_shared<const Dispatch>(program, type);
+    different.push_back(type);
+  }
 }
 
 }  // namespace picket::rule

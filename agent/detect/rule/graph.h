@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -28,6 +30,9 @@ class Graph {
   NodeId all(const std::vector<NodeId>& parts) { return chain(NodeKind::all, parts); }
   NodeId any(const std::vector<NodeId>& parts) { return chain(NodeKind::any, parts); }
   NodeId negation(NodeId part);
+
+  // Whether `node` asks for one of these fields.
+  bool asks_for(NodeId node, std::span<const std::string_view> fields) const;
 
   // `node` for events of one type: what the type decides is folded away.
   NodeId specialise(NodeId node, pk_type type);

@@ -88,10 +88,13 @@ void collect_names(const Program& program, NodeId id, std::set<NodeId>& seen,
 Interest interest_of(const RuleSet& rules) {
   const rule::Program& program = rules.program();
   Interest interest{.calls = {}, .opens = {}, .names = {}, .marks = {}};
-  for (const EventRow& event : event_rows())
+  for (const EventRow& event : event_rows()) {
+    if (event.type == PK_EXEC)
+      continue;  // told anyway: of its calls those that failed are asked for
     for (const pk_call call : rule::calls_of(event.type))
       if (!interest.calls[call])
         interest.calls[call] = rule::is_call_asked(program, event.type, call);
+  }
   for (uint32_t kind = 0; kind < PK_OPENS_KINDS; ++kind)
     interest.opens[kind] = rule::is_open_asked(program, kind);
   std::set<rule::NodeId> seen;

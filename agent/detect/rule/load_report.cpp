@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "common/printable.h"
+
 namespace picket {
 
 std::string Diagnostic::text() const {
-  if (line == 0) return fmt::format("{}: {}", file, message);
-  return fmt::format("{}:{}:{}: {}", file, line, column, message);
+  if (line == 0) return printable(fmt::format("{}: {}", file, message));
+  return printable(fmt::format("{}:{}:{}: {}", file, line, column, message));
 }
 
 std::string LoadReport::error_text() const {

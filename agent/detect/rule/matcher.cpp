@@ -5,9 +5,11 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "agent/detect/rule/field_match.h"
 #include "agent/detect/rule/load_limits.h"
@@ -18,7 +20,7 @@ namespace {
 std::optional<int64_t> parse_number(std::string_view text) {
   std::string_view digits = text;
   const bool negative = digits.starts_with('-');
-  if (negative) digits.remove_prefix(1);
+  if (negative || digits.starts_with('+')) digits.remove_prefix(1);
   const int base = digits.starts_with("0x") || digits.starts_with("0X") ? 16 : 10;
   if (base == 16) digits.remove_prefix(2);
   uint64_t value = 0;
@@ -30,6 +32,72 @@ std::optional<int64_t> parse_number(std::string_view text) {
   const uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (negative ? 1 : 0);
   if (value > limit) return std::nullopt;
   return static_cast<int64_t>(negative ? 0 - value : value);
+}
+
+// Ports that rules call by name. A table of our own: what a rule means must not depend on the
+// machine that loads it.
+constexpr auto kPorts = std::to_array<std::pair<std::string_view, int64_t>>({
+    {"amqp", 5672},
+    {"amqps", 5671},
+    {"bootpc", 68},
+    {"bootps", 67},
+    {"domain", 53},
+    {"domain-s", 853},
+    {"finger", 79},
+    {"ftp", 21},
+    {"ftp-data", 20},
+    {"git", 9418},
+    {"gopher", 70},
+    {"http", 80},
+    {"http-alt", 8080},
+    {"https", 443},
+    {"imap", 143},
+    {"imap2", 143},
+    {"imaps", 993},
+    {"ircd", 6667},
+    {"ircs-u", 6697},
+    {"kerberos", 88},
+    {"ldap", 389},
+    {"ldaps", 636},
+    {"microsoft-ds", 445},
+    {"ms-sql-s", 1433},
+    {"ms-wbt-server", 3389},
+    {"mysql", 3306},
+    {"netbios-ssn", 139},
+    {"nfs", 2049},
+    {"ntp", 123},
+    {"openvpn", 1194},
+    {"pop3", 110},
+    {"pop3s", 995},
+    {"postgresql", 5432},
+    {"redis", 6379},
+    {"rsync", 873},
+    {"smtp", 25},
+    {"snmp", 161},
+    {"snmp-trap", 162},
+    {"socks", 1080},
+    {"ssh", 22},
+    {"submission", 587},
+    {"submissions", 465},
+    {"sunrpc", 111},
+    {"svn", 3690},
+    {"syslog", 514},
+    {"telnet", 23},
+    {"tftp", 69},
+    {"www", 80},
+    {"x11", 6000},
+});
+
+bool is_port(const FieldReference& field) {
+  constexpr auto kFields =
+      std::to_array<std::string_view>({"fd.port", "fd.rport", "fd.lport", "fd.sport", "fd.cport"});
+  return std::ranges::find(kFields, field.text) != kFields.end();
+}
+
+std::string check_number(const FieldReference& field, std::string_view value) {
+  if (number_of(field, value).has_value()) return {};
+  return fmt::format("'{}' is a number and cannot be '{}'; a whole number{} expected", field.text,
+                     value, is_port(field) ? " or the name of a port such as https" : "");
 }
 
 std::optional<bool> parse_boolean(std::string_view text) {
@@ -106,6 +174,12 @@ std::string check_text(const FieldReference& field, Operator op, std::string_vie
 }
 
 }  // namespace
+
+std::optional<int64_t> number_of(const FieldReference& field, std::string_view value) {
+  const auto named = std::ranges::find(kPorts, value, &std::pair<std::string_view, int64_t>::first);
+  if (is_port(field) && named != kPorts.end()) return named->second;
+  return parse_number(value);
+}
 
 bool Network::contains(const IpAddress& other) const {
   if (other.v6 != address.v6) return false;
@@ -193,9 +267,7 @@ std::string check_value(const FieldReference& field, Operator op, std::string_vi
     case FieldType::list:
       return check_text(field, op, value);
     case FieldType::number:
-      if (parse_number(value).has_value()) return {};
-      return fmt::format("'{}' is a number and cannot be '{}'; a number expected", field.text,
-                         value);
+      return check_number(field, value);
     case FieldType::boolean:
       if (parse_boolean(value).has_value()) return {};
       return fmt::format("'{}' is a boolean and cannot be '{}'; true or false expected", field.text,
@@ -220,7 +292,8 @@ Matcher make_matcher(const FieldReference& field, Operator op, std::vector<std::
       return {op, field.values, parse_boolean(values.front()).value_or(false)};
     case FieldType::number: {
       std::vector<int64_t> numbers;
-      for (const std::string& value : values) numbers.push_back(parse_number(value).value_or(0));
+      for (const std::string& value : values)
+        numbers.push_back(number_of(field, value).value_or(0));
       std::ranges::sort(numbers);
       return {op, field.values, std::move(numbers)};
     }

@@ -65,6 +65,8 @@ class Matcher {
 
 // Whether a field takes an operator at all; otherwise a sentence.
 std::string check_operator(const FieldReference& field, Operator op);
+// A number as rules write it, or the name of a port where the field is one.
+std::optional<int64_t> number_of(const FieldReference& field, std::string_view value);
 // Whether `value` can stand at the right-hand side; otherwise a sentence.
 std::string check_value(const FieldReference& field, Operator op, std::string_view value);
 // The same for a regular expression, which costs instructions: more than `left` is one.

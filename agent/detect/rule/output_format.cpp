@@ -131,19 +131,4 @@ std::variant<std::vector<OutputPart>, SyntaxError> parse_output(std::string_view
   return OutputParser(text).parse();
 }
 
-std::string printable(std::string_view text) {
-  constexpr unsigned char kFirstPrintable = 0x20, kDelete = 0x7f;
-  std::string clean;
-  clean.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < kFirstPrintable || byte == kDelete) {
-      fmt::format_to(std::back_inserter(clean), "\\x{:02x}", byte);
-    } else {
-      clean += c;
-    }
-  }
-  return clean;
-}
-
 }  // namespace picket::rule

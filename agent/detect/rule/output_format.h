@@ -23,7 +23,4 @@ struct OutputPart {
 
 std::variant<std::vector<OutputPart>, SyntaxError> parse_output(std::string_view text);
 
-// A value as it may stand in an alert: control characters, which a terminal would obey, as \xNN.
-std::string printable(std::string_view text);
-
 }  // namespace picket::rule

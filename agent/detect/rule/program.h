@@ -62,6 +62,7 @@ struct Program {
     uint32_t rule = 0;
     NodeId condition = kFalse;
     uint32_t step = kWholeRule;  // of the rule's sequence
+    friend bool operator==(const Entry&, const Entry&) = default;
   };
 
   std::vector<RuleInfo> rules;
@@ -70,8 +71,8 @@ struct Program {
   std::vector<CompiledComparison> comparisons;
   std::vector<Node> nodes;
   std::array<std::vector<Entry>, PK_TYPE_END> by_type;  // of a sequence the last step first
-  std::array<Dispatch, PK_TYPE_END> dispatch;           // which of them could match
-  std::map<uint32_t, Sequence> sequences;               // by the rule's index
+  std::array<std::shared_ptr<const Dispatch>, PK_TYPE_END> dispatch;  // which of them could match
+  std::map<uint32_t, Sequence> sequences;                             // by the rule's index
   std::vector<Waiver> waivers;
   std::map<uint32_t, std::vector<uint32_t>> waivers_of;  // by the rule's index
   std::shared_ptr<const FileClasses> file_classes = std::make_shared<FileClasses>();

@@ -47,8 +47,8 @@ bool is_whole_version(std::string_view text) { return text.find('.') != text.npo
 // `first`: not one of the alternatives to another.
 void check_plugin(YamlItem& plugin, bool first) {
   SourceText name, version;
-  const bool valid =
-      first ? plugin.allow({"name", "version", "alternatives"}) : plugin.allow({"name", "version"});
+  const bool valid = first ? plugin.allow({"name", "version", "alternatives"}, YamlItem::kLeftAside)
+                           : plugin.allow({"name", "version"}, YamlItem::kLeftAside);
   if (!valid || !plugin.read_name("name", name)) return;
   if (!plugin.read("version", version, YamlItem::kRequired)) return;
   if (!is_whole_version(version.value) || !parse_version(version.value)) {
@@ -83,7 +83,7 @@ void check_plugins(YamlItem& item, std::string_view key, LoadReport& report) {
 
 void check_engine_version(YamlItem& item) {
   SourceText text;
-  if (!item.allow({"required_engine_version"})) return;
+  if (!item.allow({"required_engine_version"}, YamlItem::kLeftAside)) return;
   if (!item.read("required_engine_version", text, YamlItem::kRequired)) return;
   const auto version = parse_version(text.value);
   if (!version.has_value()) {
@@ -96,7 +96,7 @@ void check_engine_version(YamlItem& item) {
 }
 
 void check_plugin_versions(YamlItem& item, LoadReport& report) {
-  if (item.allow({"required_plugin_versions"})) {
+  if (item.allow({"required_plugin_versions"}, YamlItem::kLeftAside)) {
     check_plugins(item, "required_plugin_versions", report);
   }
 }

@@ -50,14 +50,11 @@ absl::Status RuleDetector::reload(std::span<const std::filesystem::path> paths,
 
 void RuleDetector::on_event(const Observation& observation, FindingSink& sink) {
   evaluation_->run(observation, [&](uint32_t rule, uint32_t step) {
-    const auto withheld = [&, rule] {
-      return waivers_.withhold(rule, observation.event.header().time_ns, *evaluation_);
-    };
     if (step != rule::kWholeRule) {
-      sequences_.on_step(rule, step, observation, *evaluation_, withheld, sink);
+      sequences_.on_step(rule, step, observation, *evaluation_, waivers_, sink);
       return;
     }
-    if (withheld()) return;
+    if (waivers_.withhold(rule, observation.event.header().time_ns, *evaluation_)) return;
     Finding finding = finding_of(rules_->rules()[rule], observation);
     finding.output = evaluation_->output(rule);
     finding.fields = evaluation_->fields(rule);
@@ -66,8 +63,8 @@ void RuleDetector::on_event(const Observation& observation, FindingSink& sink) {
 }
 
 void RuleDetector::on_tick(uint64_t event_time_ns, FindingSink& sink) {
+  sequences_.on_tick(event_time_ns, waivers_, sink);  // first: a waiver's count includes its last
   waivers_.on_tick(event_time_ns);
-  sequences_.on_tick(event_time_ns, sink);
 }
 
 }  // namespace picket

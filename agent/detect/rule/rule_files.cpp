@@ -9,16 +9,12 @@
 #include <utility>
 
 #include "agent/detect/rule/load_limits.h"
+#include "agent/detect/rule/rule_file_names.h"
 
 namespace picket {
 namespace {
 
 using Path = std::filesystem::path;
-
-bool is_rule_file(const Path& path) {
-  const std::string name = path.filename().string();
-  return name.ends_with(".yaml") && !name.ends_with(".test.yaml");
-}
 
 // Where Kubernetes keeps the files of a mounted ConfigMap, whose names are links into it.
 bool is_hidden(const Path& path) { return path.filename().string().starts_with('.'); }
@@ -77,7 +73,7 @@ std::vector<RuleFile> read_rule_files(std::span<const Path> paths, LoadReport& r
       report.errors.push_back(
           {path.string(), 0, 0, fmt::format("cannot be read: {}", error.message())});
     } else if (found.empty()) {
-      report.errors.push_back({path.string(), 0, 0, "holds no rule file (NAME.yaml)"});
+      report.errors.push_back({path.string(), 0, 0, "holds no rule file (NAME.yaml or NAME.yml)"});
     }
   }
   return files;

@@ -18,8 +18,8 @@ struct RuleFile {
   friend bool operator==(const RuleFile&, const RuleFile&) = default;
 };
 
-// A path is a rule file, or a folder whose *.yaml files are read in the order of their paths,
-// sub-folders included; NAME.test.yaml files are left out. A path without a rule file is an error.
+// A path is a rule file, or a folder whose rule files (rule_file_names.h) are read in the order of
+// their paths, sub-folders included; tests are left out. A path without a rule file is an error.
 std::vector<RuleFile> read_rule_files(std::span<const std::filesystem::path> paths,
                                       LoadReport& report);
 

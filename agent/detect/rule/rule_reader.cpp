@@ -11,6 +11,7 @@
 #include "agent/detect/rule/agent_files_reader.h"
 #include "agent/detect/rule/egress_reader.h"
 #include "agent/detect/rule/exception_reader.h"
+#include "agent/detect/rule/load_limits.h"
 #include "agent/detect/rule/override.h"
 
 namespace picket::rule {
@@ -140,7 +141,8 @@ bool RuleReader::read_keys(YamlItem& item, Given& given) {
               "sequence",
               "scope",
               "shadow",
-              "merge"});
+              "merge"},
+             YamlItem::kLeftAside);
   RuleDefinition& rule = given.rule;
   if (!item.read_name("rule", rule.name)) return false;
   rule.info.name = rule.name.value;
@@ -281,6 +283,12 @@ void RuleReader::define(YamlItem& item, Given given) {
 }
 
 void RuleReader::keep(RuleDefinition rule) {
+  if (definitions_.rules.size() == kRulesMax &&
+      !definitions_.rule_index.contains(rule.name.value)) {
+    report_.errors.push_back(
+        diagnostic(rule.name, 0, fmt::format("more than {} rules", kRulesMax)));
+    return;
+  }
   const auto [at, fresh] =
       definitions_.rule_index.try_emplace(rule.name.value, definitions_.rules.size());
   if (fresh) {

@@ -72,8 +72,8 @@ class RuleSet {
   std::shared_ptr<const Origins> origins_;
 };
 
-// A path is a rule file, or a folder whose *.yaml files are read in the order of their paths,
-// sub-folders included; NAME.test.yaml files are left out. A path without a rule file and a file
+// A path is a rule file, or a folder whose rule files are read in the order of their paths,
+// sub-folders included; tests are left out. A path without a rule file and a file
 // without a definition are errors. A later definition of a name replaces an earlier one and is
 // noted in `report`.
 absl::StatusOr<std::unique_ptr<RuleSet>> load_rules(std::span<const std::filesystem::path> paths,

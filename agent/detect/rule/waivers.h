@@ -30,12 +30,17 @@ class Waivers {
 
   // During the evaluation's run(): the rule matched.
   bool withhold(uint32_t rule, uint64_t time_ns, rule::Evaluation& evaluation);
+  // The same in two steps, for what is told later: during the run() which waivers fit, whether they
+  // hold then or not; and when it is told whether one of them does.
+  std::vector<std::string> fitting(uint32_t rule, rule::Evaluation& evaluation) const;
+  bool withhold(const std::vector<std::string>& fitting, uint64_t time_ns);
   void on_tick(uint64_t event_time_ns);
   std::vector<EndedWaiver> take_ended();  // each once
 
  private:
   struct State {
     uint64_t withheld = 0;
+    uint64_t end_wall_ns = 0;
     bool ended = false;
   };
   static std::string key_of(const WaiverInfo& waiver) {

@@ -39,7 +39,7 @@ bool YamlItem::has(std::string_view key) const { return value(key).IsDefined(); 
 
 bool YamlItem::require(std::string_view key) { return has(key) || missing(key, kRequired); }
 
-bool YamlItem::allow(std::initializer_list<std::string_view> keys) {
+bool YamlItem::allow(std::initializer_list<std::string_view> keys, Unknown unknown) {
   bool valid = true;
   std::set<std::string, std::less<>> seen;
   for (const auto& entry : map_) {
@@ -48,8 +48,12 @@ bool YamlItem::allow(std::initializer_list<std::string_view> keys) {
     if (!key.IsScalar()) {
       valid = fail(key.Mark(), "a word expected as key");
     } else if (std::ranges::find(keys, key.Scalar()) == keys.end()) {
-      valid = fail(key.Mark(), fmt::format("unknown key '{}'; one of {} expected", key.Scalar(),
-                                           fmt::join(keys, ", ")));
+      const std::string expected = fmt::format("one of {} expected", fmt::join(keys, ", "));
+      if (unknown == kRefused) {
+        valid = fail(key.Mark(), fmt::format("unknown key '{}'; {}", key.Scalar(), expected));
+      } else {
+        note(key.Mark(), fmt::format("unknown key '{}' is left aside; {}", key.Scalar(), expected));
+      }
     } else if (!seen.insert(key.Scalar()).second) {
       valid = fail(key.Mark(), fmt::format("key '{}' stands twice in this mapping; once expected",
                                            key.Scalar()));
@@ -117,6 +121,11 @@ SourceText YamlItem::text_of(const YAML::Node& node) const {
 void YamlItem::note(const SourceText& at, std::string message) {
   if (report_.notes.size() >= kNotesMax) return;
   report_.notes.push_back({file_->name, at.start.line, at.start.column, std::move(message)});
+}
+
+void YamlItem::note(const YAML::Mark& mark, std::string message) {
+  if (report_.notes.size() >= kNotesMax) return;
+  report_.notes.push_back({file_->name, mark.line + 1, mark.column + 1, std::move(message)});
 }
 
 bool YamlItem::missing(std::string_view key, Presence presence) {

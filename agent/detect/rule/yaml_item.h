@@ -1,7 +1,7 @@
-// Strict reading of one mapping of a rule file: duplicate and unknown keys and values of a wrong
-// type are errors with file, line and column. Lives while the mapping is read; throws
-// YAML::Exception as the library does, caught by read_definitions(). Errors: added to the report;
-// every function answers whether its key was fine.
+// Strict reading of one mapping of a rule file: duplicate keys and values of a wrong type are
+// errors with file, line and column, unknown keys as well or, in what Falco has too, notes. Lives
+// while the mapping is read; throws YAML::Exception as the library does, caught by
+// read_definitions(). Errors: added to the report; every function answers whether its key was fine.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -20,6 +20,7 @@ namespace picket::rule {
 class YamlItem {
  public:
   enum Presence { kOptional, kRequired };
+  enum Unknown { kRefused, kLeftAside };  // keys
 
   YamlItem(YAML::Node map, std::shared_ptr<const SourceFile> file, LoadReport& report);
 
@@ -27,7 +28,8 @@ class YamlItem {
   bool require(std::string_view key);            // reports a key that is not there
   YAML::Node value(std::string_view key) const;  // undefined when absent
   YAML::Mark mark() const { return map_.Mark(); }
-  bool allow(std::initializer_list<std::string_view> keys);  // reports duplicate and unknown keys
+  // Reports duplicate and unknown keys.
+  bool allow(std::initializer_list<std::string_view> keys, Unknown unknown = kRefused);
 
   // An absent optional key leaves `text` as it is, and answers true; so does a present one of the
   // right type.
@@ -40,6 +42,7 @@ class YamlItem {
   bool fail(const SourceText& at, std::string message);  // answers false
   bool fail(const YAML::Mark& mark, std::string message);
   void note(const SourceText& at, std::string message);
+  void note(const YAML::Mark& mark, std::string message);
 
   const std::shared_ptr<const SourceFile>& file() const { return file_; }
   SourceText text_of(const YAML::Node& node) const;  // of a list or mapping: where it stands

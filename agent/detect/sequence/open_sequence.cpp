@@ -33,8 +33,10 @@ void OpenSequence::begin_again() {
   grew = false;
 }
 
-void OpenSequence::reach(size_t step) {
+void OpenSequence::reach(size_t step, uint64_t time_ns) {
   next = step;
+  since_ns = time_ns;
+  ended_ns = 0;
   counter = {};
   sum = {};
   counted = 0;

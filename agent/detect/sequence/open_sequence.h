@@ -22,15 +22,18 @@ struct OpenSequence {
   Subtree subtree;
   size_t next = 0;  // the step that is waited for; steps.size(): the end of the time
   uint64_t first_ns = 0, last_ns = 0;
+  uint64_t since_ns = 0;  // when it came to wait for that step: what happened before is none
+  uint64_t ended_ns = 0;  // when what was to be absent happened; 0: it has not
   std::vector<FindingStep> evidence;
-  WindowCounter counter;           // of the step that is waited for, where it counts
-  WindowSum sum;                   // the same, where it adds up
-  size_t counted = 0;              // pieces of evidence of that step
-  uint64_t serial = 0;             // of the events that it counted
-  uint64_t number = 0;             // how far a counting step came
-  std::optional<Finding> finding;  // complete: it waits for the end, or was told and goes on
-  std::string output;              // of the finding, with the mark for its number
-  bool grew = false;               // since it was told
+  WindowCounter counter;             // of the step that is waited for, where it counts
+  WindowSum sum;                     // the same, where it adds up
+  size_t counted = 0;                // pieces of evidence of that step
+  uint64_t serial = 0;               // of the events that it counted
+  uint64_t number = 0;               // how far a counting step came
+  std::optional<Finding> finding;    // complete: it waits for the end, or was told and goes on
+  std::string output;                // of the finding, with the mark for its number
+  bool grew = false;                 // since it was told
+  std::vector<std::string> waivers;  // that fitted when all but the absence was there
 
   // A first step that counts has no beginning: its window slides.
   bool slides() const { return next == 0; }
@@ -40,10 +43,10 @@ struct OpenSequence {
 
   // Of the step that counts: the first pieces stay, and the last one.
   void add_counted(FindingStep piece);
-  void forget_before(uint64_t time_ns);  // of a window that slides
-  void begin_again();                    // it slid so far that what was told is over
-  void reach(size_t step);               // the next one that is waited for
-  Finding told_now();                    // the finding with the number as it is
+  void forget_before(uint64_t time_ns);       // of a window that slides
+  void begin_again();                         // it slid so far that what was told is over
+  void reach(size_t step, uint64_t time_ns);  // the next one that is waited for
+  Finding told_now();                         // the finding with the number as it is
 };
 
 }  // namespace picket

@@ -10,6 +10,8 @@
 #include "agent/detect/rule/finding_of.h"
 #include "agent/detect/rule/program.h"
 #include "agent/detect/rule/rule_set.h"
+#include "agent/detect/rule/waivers.h"
+#include "agent/detect/sequence/early_steps.h"
 #include "agent/detect/sequence/open_sequence.h"
 
 namespace picket {
@@ -27,37 +29,59 @@ constexpr size_t kCounting = 4;  // sequences of a subtree that count at the sam
 
 struct SequenceTracker::Open : OpenSequence {};
 
-// One step that was matched, with all that is needed to judge it.
+// One step that was matched, with all that is needed to judge it: now, or before and kept.
 struct SequenceTracker::Step {
   uint32_t rule = 0, index = 0;
   const RuleInfo& info;
   const Sequence& sequence;
-  const Observation& observation;
-  rule::Evaluation& evaluation;
-  const std::function<bool()>& withheld;
+  Waivers& waivers;
+  uint64_t time_ns = 0;
   Subtree subtree;
+  const Observation* observation = nullptr;  // of a kept one neither
+  rule::Evaluation* evaluation = nullptr;
+  const EarlyStep* kept = nullptr;
 
   const SequenceStep& step() const { return sequence.steps[index]; }
-  uint64_t time_ns() const { return observation.event.header().time_ns; }
   bool is_of(const Open& open) const { return same_subtree(open.subtree, subtree); }
+  // By the time of the events: in which order they arrive does not matter.
   bool in_time(const Open& open) const {
-    return open.slides() || time_ns() <= open.end_ns(sequence);
+    if (open.slides()) return true;
+    return time_ns >= open.since_ns && time_ns <= open.end_ns(sequence) &&
+           (open.ended_ns == 0 || time_ns < open.ended_ns);
   }
+  // What counts is never kept: its order does not matter.
+  bool may_be_early() const { return kept == nullptr && index > 0 && step().count == 1; }
 
-  std::string_view event_type() const { return event_row(observation.event.type())->name; }
+  std::string_view event_type() const { return event_row(observation->event.type())->name; }
   FindingStep evidence() const {
+    if (kept != nullptr) return kept->evidence;
     return {step().name,
-            time_ns(),
+            time_ns,
             std::string(event_type()),
-            summary(observation.process),
-            evaluation.fields(rule),
+            summary(observation->process),
+            evaluation->fields(rule),
             1};
+  }
+  // With the mark for its number.
+  Finding finding() const {
+    if (kept != nullptr) return kept->finding;
+    Finding finding = finding_of(info, *observation);
+    finding.output = evaluation->output(rule, kCountMark);
+    finding.fields = evaluation->fields(rule, kCountMark);
+    return finding;
+  }
+  std::vector<std::string> fitting_waivers() const {
+    return kept != nullptr ? kept->waivers : waivers.fitting(rule, *evaluation);
+  }
+  EarlyStep keep() const {
+    return {index, time_ns, subtree, evidence(), finding(), fitting_waivers()};
   }
 };
 
 // A workspace.
 struct SequenceTracker::Place {
   std::map<uint32_t, Opens> by_rule;
+  std::map<uint32_t, EarlySteps> early;  // by rule
   size_t open = 0, values = 0;
   SequenceLoss loss;
 
@@ -81,7 +105,8 @@ struct SequenceTracker::Place {
     const bool at_end = moved.next == sequence.steps.size();
     const bool counts = !at_end && sequence.steps[moved.next].count > 1;
     const auto rivals = [&](const Open& one) {
-      return one.next == moved.next && same_subtree(one.subtree, moved.subtree);
+      return one.next == moved.next && same_subtree(one.subtree, moved.subtree) &&
+             (one.ended_ns == 0) == (moved.ended_ns == 0);
     };
     const auto count = std::ranges::count_if(opens, [&](const auto& one) { return rivals(*one); });
     if (static_cast<size_t>(count) <= (counts ? kCounting : 1)) return;
@@ -117,6 +142,7 @@ void SequenceTracker::use(std::shared_ptr<const RuleSet> rules) {
     }
   }
   for (auto& [id, place] : places_) {
+    place->early.clear();
     for (auto& [number, opens] : std::exchange(place->by_rule, {})) {
       if (const auto kept = same.find(number); kept != same.end()) {
         place->by_rule[kept->second] = std::move(opens);
@@ -128,26 +154,26 @@ void SequenceTracker::use(std::shared_ptr<const RuleSet> rules) {
 }
 
 void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& observation,
-                              rule::Evaluation& evaluation, const std::function<bool()>& withheld,
-                              FindingSink& sink) {
+                              rule::Evaluation& evaluation, Waivers& waivers, FindingSink& sink) {
   const Sequence& sequence = rules_->program().sequences.at(rule);
   const Step step{rule,
                   index,
                   rules_->rules()[rule],
                   sequence,
-                  observation,
-                  evaluation,
-                  withheld,
-                  sequence.by == SequenceBy::lineage ? subtree_of(observation.process) : Subtree{}};
+                  waivers,
+                  observation.event.header().time_ns,
+                  sequence.by == SequenceBy::lineage ? subtree_of(observation.process) : Subtree{},
+                  &observation,
+                  &evaluation};
   const uint64_t cgroup = observation.workspace.cgroup_id;
   // Of a workspace without an owner it is the workspace itself.
   Whose whose{sequence.by == SequenceBy::owner ? observation.workspace.owner : std::string(), 0};
   if (whose.owner.empty()) whose.cgroup_id = cgroup;
   auto known = places_.find(whose);
   if (known == places_.end()) {
-    if (index != 0) return;  // nothing is open here
+    if (index != 0 && !step.may_be_early()) return;  // nothing is open here
     if (places_.size() >= limits_.workspaces) {
-      losses_.push_back({cgroup, 1, step.time_ns(), step.time_ns()});
+      if (index == 0) losses_.push_back({cgroup, 1, step.time_ns, step.time_ns});
       return;
     }
     known = places_.emplace(std::move(whose), std::make_unique<Place>()).first;
@@ -155,21 +181,47 @@ void SequenceTracker::on_step(uint32_t rule, uint32_t index, const Observation& 
   Place& place = *known->second;
   place.loss.cgroup_id = cgroup;
   Opens& opens = place.by_rule[rule];
-  if (step.step().absent) {
-    place.erase_if(opens, [&](const Open& open) {
-      return open.next == index + 1 && step.is_of(open) && step.in_time(open);
+  const bool taken = apply(step, place, opens, sink);
+  if (taken) {
+    place.early[rule].offer(index, step.time_ns, [&](const EarlyStep& early) {
+      return apply({rule, early.index, step.info, sequence, waivers, early.time_ns, early.subtree,
+                    nullptr, nullptr, &early},
+                   place, opens, sink);
     });
-  } else {
-    take(step, place, opens, sink);
+  } else if (step.may_be_early()) {
+    place.early[rule].keep(step.keep());
   }
 }
 
-void SequenceTracker::take(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
+// Whether it is used up.
+bool SequenceTracker::apply(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
+  if (!step.step().absent) return take(step, place, opens, sink);
+  end(step, place, opens);
+  return false;
+}
+
+// What it waited for may have happened before this and arrive behind it, so it stays for a while;
+// at its end nothing is waited for.
+void SequenceTracker::end(const Step& step, Place& place, Opens& opens) {
+  std::vector<Open*> ended;
+  for (const auto& open : opens)
+    if (open->next == step.index + 1 && step.is_of(*open) && step.in_time(*open))
+      ended.push_back(open.get());
+  for (Open* open : ended) {
+    open->ended_ns = step.time_ns;
+    place.keep_one(opens, *open, step.sequence);
+  }
+  place.erase_if(opens, [&](const Open& open) {
+    return open.ended_ns != 0 && open.next == step.sequence.steps.size();
+  });
+}
+
+bool SequenceTracker::take(const Step& step, Place& place, Opens& opens, FindingSink& sink) {
   const auto waits = [&](const auto& open) {
     return open->next == step.index && step.in_time(*open) && step.is_of(*open);
   };
   if (step.index == 0 && std::ranges::none_of(opens, waits)) {
-    make_room(place, step.time_ns());
+    make_room(place, step.time_ns);
     Open& fresh = *opens.emplace_back(std::make_unique<Open>());
     fresh.subtree = step.subtree;
     ++place.open;
@@ -184,6 +236,7 @@ void SequenceTracker::take(const Step& step, Place& place, Opens& opens, Finding
       place.keep_one(opens, *open, step.sequence);
     }
   }
+  return !waiting.empty();
 }
 
 // Whether the sequence is over.
@@ -192,31 +245,34 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
   const bool counts = step.step().count > 1;
   if (counts && !count(step, place, open)) return false;
   if (!counts) {
-    if (step.index == 0) open.first_ns = step.time_ns();
-    open.last_ns = step.time_ns();
+    if (step.index == 0) open.first_ns = step.time_ns;
+    open.last_ns = step.time_ns;
     open.evidence.push_back(step.evidence());
   }
   open.evidence.back().count = counts ? open.number : 1;
   const size_t next = sequence.next(step.index + 1);
   if (next < sequence.steps.size()) {
     place.values -= open.counter.size();
-    open.reach(next);
+    open.reach(next, step.time_ns);
     return false;
   }
-  if (step.withheld()) return true;
-  Finding finding = finding_of(step.info, step.observation);
+  if (sequence.ends_absent()) {
+    open.waivers = step.fitting_waivers();
+  } else if (step.waivers.withhold(step.fitting_waivers(), step.time_ns)) {
+    return true;
+  }
+  Finding finding = step.finding();
   finding.first_ns = open.first_ns;
   finding.steps = open.evidence;
   finding.merge_as = open.subtree.root;
-  open.output = step.evaluation.output(step.rule, kCountMark);
-  finding.fields = step.evaluation.fields(step.rule, kCountMark);
+  open.output = std::exchange(finding.output, {});
   if (open.number != 0 && std::ranges::count(finding.fields, rule::kSequenceCount,
                                              &std::pair<std::string, std::string>::first) == 0)
     finding.fields.emplace_back(rule::kSequenceCount, kCountMark);
   open.finding = std::move(finding);
   if (sequence.ends_absent()) {
     place.values -= open.counter.size();
-    open.reach(next);
+    open.reach(next, step.time_ns);
     return false;
   }
   sink.on_finding(open.told_now());
@@ -225,19 +281,19 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
 
 // Whether it is enough now, and was not before.
 bool SequenceTracker::add_up(const Step& step, Open& open) {
-  const auto text = step.evaluation.value(*step.step().sum);
+  const auto text = step.evaluation->value(*step.step().sum);
   uint64_t amount = 0;
   if (text.has_value()) std::from_chars(text->data(), text->data() + text->size(), amount);
   if (amount == 0) return false;
   const uint64_t window_ns = step.sequence.window_ns;
   if (open.slides()) {
-    open.forget_before(step.time_ns() - std::min(step.time_ns(), window_ns));
+    open.forget_before(step.time_ns - std::min(step.time_ns, window_ns));
     if (open.finding.has_value() && open.sum.total() + amount < step.step().count)
       open.begin_again();
   }
-  open.sum.add(step.time_ns(), amount, window_ns);
+  open.sum.add(step.time_ns, amount, window_ns);
   if (open.slides()) open.first_ns = open.sum.oldest_ns();
-  open.last_ns = step.time_ns();
+  open.last_ns = step.time_ns;
   if (!open.finding.has_value()) open.add_counted(step.evidence());
   open.grew = open.finding.has_value();
   open.number = std::max(open.number, open.sum.total());
@@ -249,25 +305,25 @@ bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
   if (step.step().sum.has_value()) return add_up(step, open);
   uint64_t value = ++open.serial;
   if (step.step().distinct.has_value()) {
-    const auto text = step.evaluation.value(*step.step().distinct);
+    const auto text = step.evaluation->value(*step.step().distinct);
     if (!text.has_value()) return false;
     // What is one thing in one workspace is another one in the next.
-    value = absl::HashOf(*text, step.observation.workspace.cgroup_id);
+    value = absl::HashOf(*text, step.observation->workspace.cgroup_id);
   }
   const size_t before = open.counter.size();
   if (open.slides()) {
     const uint64_t window_ns = step.sequence.window_ns;
-    open.forget_before(step.time_ns() - std::min(step.time_ns(), window_ns));
+    open.forget_before(step.time_ns - std::min(step.time_ns, window_ns));
     if (open.finding.has_value() && open.counter.size() + 1 < step.step().count) open.begin_again();
   }
-  const bool fresh = open.counter.add(step.time_ns(), value);
+  const bool fresh = open.counter.add(step.time_ns, value);
   place.values += open.counter.size() - before;
   for (; place.values > limits_.values && open.counter.size() > 1; --place.values) {
     open.counter.drop_oldest();
-    if (!open.finding.has_value()) place.lose(step.time_ns());
+    if (!open.finding.has_value()) place.lose(step.time_ns);
   }
   if (open.slides()) open.first_ns = open.counter.oldest_ns();
-  open.last_ns = step.time_ns();
+  open.last_ns = step.time_ns;
   if (!fresh) return false;
   if (!open.finding.has_value()) open.add_counted(step.evidence());
   const uint64_t size = open.counter.size();
@@ -278,6 +334,10 @@ bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
 
 // A rule that opens many lets go of its own.
 void SequenceTracker::make_room(Place& place, uint64_t time_ns) {
+  if (place.open >= limits_.open) {
+    for (auto& [rule, opens] : place.by_rule)
+      place.erase_if(opens, [](const Open& one) { return one.ended_ns != 0; });
+  }
   while (place.open >= limits_.open) {
     const auto largest = std::ranges::max_element(
         place.by_rule, {}, [](const auto& rule) { return rule.second.size(); });
@@ -287,22 +347,24 @@ void SequenceTracker::make_room(Place& place, uint64_t time_ns) {
   }
 }
 
-void SequenceTracker::on_tick(uint64_t event_time_ns, FindingSink& sink) {
+void SequenceTracker::on_tick(uint64_t event_time_ns, Waivers& waivers, FindingSink& sink) {
   for (auto at = places_.begin(); at != places_.end();) {
     Place& place = *at->second;
-    for (auto& [rule, opens] : place.by_rule) tick(rule, place, opens, event_time_ns, sink);
+    for (auto& [rule, opens] : place.by_rule)
+      tick(rule, place, opens, event_time_ns, waivers, sink);
     if (place.loss.count > 0)
       losses_.push_back(std::exchange(place.loss, SequenceLoss{.cgroup_id = place.loss.cgroup_id}));
-    at = place.open == 0 ? places_.erase(at) : std::next(at);
+    at = place.open == 0 && place.early.empty() ? places_.erase(at) : std::next(at);
   }
 }
 
 void SequenceTracker::tick(uint32_t rule, Place& place, Opens& opens, uint64_t now_ns,
-                           FindingSink& sink) {
+                           Waivers& waivers, FindingSink& sink) {
   const Sequence& sequence = rules_->program().sequences.at(rule);
   for (const auto& open : opens) {
     const uint64_t end_ns = open->end_ns(sequence);
     if (open->next == sequence.steps.size() && now_ns > end_ns + kAbsenceSlack) {
+      if (waivers.withhold(open->waivers, end_ns)) continue;
       Finding finding = open->told_now();
       finding.time_ns = finding.last_ns = end_ns;
       sink.on_finding(std::move(finding));
@@ -314,6 +376,7 @@ void SequenceTracker::tick(uint32_t rule, Place& place, Opens& opens, uint64_t n
     }
   }
   place.erase_if(opens, [&](const Open& open) {
+    if (open.ended_ns != 0) return now_ns > open.ended_ns + kAbsenceSlack;
     const bool at_end = open.next == sequence.steps.size();
     return now_ns > open.end_ns(sequence) + (at_end ? kAbsenceSlack : kKept);
   });

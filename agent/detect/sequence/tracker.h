@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +16,7 @@
 namespace picket {
 
 class RuleSet;
+class Waivers;
 namespace rule {
 class Evaluation;
 }
@@ -44,11 +44,10 @@ class SequenceTracker {
 
   // During the evaluation's run(): an event that matches this step of the rule's sequence. Of the
   // steps that one event matches, the last one is told first: an event is one step of a sequence.
-  // `withheld` is asked when a sequence is complete: then nothing is told.
+  // The waivers are asked when a sequence is to be told.
   void on_step(uint32_t rule, uint32_t step, const Observation& observation,
-               rule::Evaluation& evaluation, const std::function<bool()>& withheld,
-               FindingSink& sink);
-  void on_tick(uint64_t event_time_ns, FindingSink& sink);
+               rule::Evaluation& evaluation, Waivers& waivers, FindingSink& sink);
+  void on_tick(uint64_t event_time_ns, Waivers& waivers, FindingSink& sink);
 
   std::vector<SequenceLoss> take_losses();
   size_t open() const;
@@ -59,12 +58,15 @@ class SequenceTracker {
   struct Step;
   using Opens = std::vector<std::unique_ptr<Open>>;  // the oldest first
 
-  void take(const Step& step, Place& place, Opens& opens, FindingSink& sink);
+  bool apply(const Step& step, Place& place, Opens& opens, FindingSink& sink);
+  bool take(const Step& step, Place& place, Opens& opens, FindingSink& sink);
+  void end(const Step& step, Place& place, Opens& opens);
   bool advance(const Step& step, Place& place, Open& open, FindingSink& sink);
   bool count(const Step& step, Place& place, Open& open);
   bool add_up(const Step& step, Open& open);
   void make_room(Place& place, uint64_t time_ns);
-  void tick(uint32_t rule, Place& place, Opens& opens, uint64_t now_ns, FindingSink& sink);
+  void tick(uint32_t rule, Place& place, Opens& opens, uint64_t now_ns, Waivers& waivers,
+            FindingSink& sink);
 
   const SequenceLimits limits_;
   std::shared_ptr<const RuleSet> rules_;

@@ -63,4 +63,11 @@ int system_calls(uint64_t count) {
   return 0;
 }
 
+int refused_opens(uint64_t count) {
+  constexpr char kName[] = "/tmp/no-such-folder/with/a/name/as/long/as/those/of/projects";
+  for (uint64_t i = 0; i < count; ++i)
+    if (open(kName, O_WRONLY | O_CLOEXEC) >= 0) return EEXIST;
+  return 0;
+}
+
 }  // namespace picket::bench

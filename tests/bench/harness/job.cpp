@@ -105,6 +105,8 @@ int do_work(const Job& job) {
       return signals(job.count);
     case Work::system:
       return system_calls(job.count);
+    case Work::refused:
+      return refused_opens(job.count);
   }
   return EINVAL;
 }

@@ -19,6 +19,7 @@ enum class Work : uint32_t {
   ring,       // a request of an io_uring that does nothing
   signal,     // kill of itself by a signal that it ignores
   system,     // unshare of nothing
+  refused,    // open for writing of what does not exist, under a name of 60 bytes
 };
 
 struct Job {

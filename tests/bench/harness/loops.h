@@ -14,5 +14,6 @@ int standard_input(uint64_t count);
 int ring_requests(uint64_t count);
 int signals(uint64_t count);
 int system_calls(uint64_t count);
+int refused_opens(uint64_t count);
 
 }  // namespace picket::bench

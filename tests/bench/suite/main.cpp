@@ -1,7 +1,7 @@
 // bench_run --record FILE, or [--json FILE] [--pairs N] [--shells N] [--only
-// overhead|footprint|latency|workloads|replay]: what Picket costs and how fast it is, beside its
-// targets. Root. Exit status 1 when a part could not be measured; a missed target is a figure, not
-// a failure.
+// overhead|footprint|crowd|latency|workloads|replay]: what Picket costs and how fast it is, beside
+// its targets. Root. Exit status 1 when a part could not be measured; a missed target is a figure,
+// not a failure.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -29,6 +29,7 @@ int run(const Options& options) {
   };
   part("overhead", [&] { return measure_overhead(options.pairs, report); });
   part("footprint", [&] { return measure_footprint(report); });
+  part("crowd", [&] { return measure_crowd(report); });
   part("latency", [&] { return measure_latency(options.shells, report); });
   part("workloads", [&] { return measure_workloads(report); });
   part("replay", [&] { return measure_replay(PICKET_BINARY_DIR "/bench_replay", report); });
@@ -54,7 +55,7 @@ int main(int argc, char** argv) {
   app.add_option("--shells", options.shells, "Reverse shells whose way is timed")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--only", options.only, "One part")
-      ->check(CLI::IsMember({"overhead", "footprint", "latency", "workloads", "replay"}));
+      ->check(CLI::IsMember({"overhead", "footprint", "crowd", "latency", "workloads", "replay"}));
   app.add_option("--record", options.record,
                  "Measure nothing: record a developer's work into this file");
   CLI11_PARSE(app, argc, argv);

@@ -37,6 +37,7 @@ class Stage {
 // The parts of the run. Each adds its figures; what it returns says why it could not measure.
 absl::Status measure_overhead(int pairs, Report& report);
 absl::Status measure_footprint(Report& report);
+absl::Status measure_crowd(Report& report);
 absl::Status measure_latency(int shells, Report& report);
 absl::Status measure_workloads(Report& report);
 absl::Status measure_replay(const std::string& program, Report& report);

@@ -3,7 +3,10 @@
  * made-by-ring, gives it the attribute user.by-ring and removes it; connects to 127.0.0.1:PORT and
  * sends a datagram to the port after it, where nobody needs to listen; makes a netlink socket;
  * binds a unix socket to made-by-ring.sock, listens there, connects to it and accepts. Where the
- * kernel's rings cannot bind, the calls do. Exits with the number of the step that failed. */
+ * kernel's rings cannot bind, the calls do. Goes on accepting at again-by-ring.sock, to which it
+ * connected twice. What does not exist it is refused: to write /no-such-directory/asked-by-ring, to
+ * connect and to send a datagram to /nobody-for-the-ring.sock. Exits with the number of the step
+ * that failed. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,6 +36,25 @@ static int open_files(void) {
   if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, table, 1)) return 5;
   request.file_index = 1; /* the first place */
   return perform(&ring, &request) < 0 ? 6 : 0;
+}
+
+static int be_refused(void) {
+  struct io_uring_sqe request = {
+      .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_WRONLY};
+  request.addr = (unsigned long)"/no-such-directory/asked-by-ring";
+  if (perform(&ring, &request) != -ENOENT) return 16;
+  struct sockaddr_un nobody = {.sun_family = AF_UNIX, .sun_path = "/nobody-for-the-ring.sock"};
+  struct io_uring_sqe connects = {.opcode = IORING_OP_CONNECT, .off = sizeof(nobody)};
+  connects.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  connects.addr = (unsigned long)&nobody;
+  if (perform(&ring, &connects) != -ENOENT) return 17;
+  struct iovec data = {"datagram", 8};
+  struct msghdr message = {
+      .msg_name = &nobody, .msg_namelen = sizeof(nobody), .msg_iov = &data, .msg_iovlen = 1};
+  struct io_uring_sqe sends = {.opcode = IORING_OP_SENDMSG, .len = 1};
+  sends.fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  sends.addr = (unsigned long)&message;
+  return perform(&ring, &sends) != -ENOENT ? 18 : 0;
 }
 
 static int change_names(void) {
@@ -96,11 +118,24 @@ static int serve_and_connect(void) {
   return perform(&ring, &accepts) < 0 ? 15 : unlink(name.sun_path);
 }
 
+static int go_on_accepting(void) {
+  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "again-by-ring.sock"};
+  int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (bind(listener, (struct sockaddr*)&name, sizeof(name)) || listen(listener, 2)) return 19;
+  for (int i = 0; i < 2; ++i)
+    if (connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr*)&name, sizeof(name))) return 20;
+  struct io_uring_sqe accepts = {.opcode = IORING_OP_ACCEPT, .fd = listener};
+  accepts.ioprio = IORING_ACCEPT_MULTISHOT;
+  return perform(&ring, &accepts) < 0 ? 21 : unlink(name.sun_path);
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   if (!make_ring(&ring)) return 3;
   int failed = open_files();
+  if (!failed) failed = be_refused();
   if (!failed) failed = change_names();
   if (!failed) failed = use_network(atoi(argv[1]));
-  return failed ? failed : serve_and_connect();
+  if (!failed) failed = serve_and_connect();
+  return failed ? failed : go_on_accepting();
 }

@@ -1,0 +1,1 @@
+picket_test(metrics_test SOURCES metrics_test.cpp LINK picket_health picket_test_support)
