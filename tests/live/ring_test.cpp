@@ -9,102 +9,11 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
 
-#include "bpf/picket/policy.h"
-#include "tests/live/live_sensor.h"
-#include "tests/live/sockets.h"
-#include "tests/support/programs/ring.h"
+#include "tests/live/rings.h"
 
 namespace picket::live {
 namespace {
-
-using Request = io_uring_sqe;
-
-Request request(int operation, int fd, const void* address = nullptr, uint64_t length = 0) {
-  Request request{};
-  request.opcode = static_cast<uint8_t>(operation);
-  request.fd = fd;
-  request.addr = reinterpret_cast<uintptr_t>(address);
-  request.off = length;
-  return request;
-}
-
-Request make_socket(int family, int type, int protocol) {
-  Request made = request(IORING_OP_SOCKET, family);
-  made.off = static_cast<uint64_t>(type);
-  made.len = static_cast<uint32_t>(protocol);
-  return made;
-}
-
-Request silent(Request request) {
-  request.flags |= IOSQE_CQE_SKIP_SUCCESS;
-  return request;
-}
-
-Request open_by_ring(int directory, const char* path, int flags) {
-  Request opens = request(IORING_OP_OPENAT, directory, path);
-  opens.off = 0;
-  opens.open_flags = static_cast<uint32_t>(flags);
-  return opens;
-}
-
-sockaddr_un unix_name(const std::string& name) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  name.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  return address;
-}
-
-// A unix socket that listens, made by calls.
-class Service {
- public:
-  explicit Service(const std::string& path)
-      : path_(path), fd_(socket(AF_UNIX, SOCK_STREAM, 0)), address_(unix_name(path)) {}
-  ~Service() { close(fd_), unlink(path_.c_str()); }
-  bool listens() const {
-    return bind(fd_, reinterpret_cast<const sockaddr*>(&address_), sizeof(address_)) == 0 &&
-           listen(fd_, 4) == 0;
-  }
-  int fd() const { return fd_; }
-  Request connect() const {
-    return request(IORING_OP_CONNECT, socket(AF_UNIX, SOCK_STREAM, 0), &address_, sizeof(address_));
-  }
-  Request bind_by_ring() const { return request(RING_OP_BIND, fd_, &address_, sizeof(address_)); }
-
- private:
-  std::string path_;
-  int fd_;
-  sockaddr_un address_;
-};
-
-class Rings : public LiveSensorTest {
- protected:
-  // `body` gets a ring and answers with 0.
-  pid_t run(const TestCgroup& box, const std::function<int(ring&)>& body) {
-    Child child = spawn_in(box, [&] {
-      close_range(3, ~0u, 0);  // of the test: only a process's first descriptors are looked at
-      ring own{};
-      return make_ring(&own) ? body(own) : 98;
-    });
-    const pid_t pid = child.pid();
-    EXPECT_EQ(child.wait(), 0);
-    EXPECT_TRUE(drain_until_exit(pid));
-    return pid;
-  }
-  // What the ring did, without what calls did beside it.
-  std::vector<Event> told_of(pid_t pid, pk_type type) const {
-    return select([=](const Event& event) {
-      return of(type, pid)(event) && (event.header().flags & PK_IO_URING) != 0;
-    });
-  }
-  static std::string path_of(const Event& event) {
-    return std::string(event.text(event.as<pk_socket>()->path));
-  }
-
-  const std::string path_ =
-      std::filesystem::temp_directory_path() / fmt::format("picket-ring.{}", getpid());
-};
 
 TEST_F(Rings, RareSocketsAreToldPlainOnesAreNot) {
   start();
@@ -370,83 +279,6 @@ TEST_F(Rings, DescriptorsThatComeWithAMessageAreToldAsWhatTheProcessHolds) {
   };
   // Both ends when it connected, one of them by the message; its own output may be pipes too.
   EXPECT_EQ(pipes(told.front()) - pipes(told.back()), 1);
-}
-
-// By then the request has lost its name. Names of one beginning, in one buffer; into a descriptor
-// and into the ring's own table; and one that never runs, as what it waited for failed.
-TEST_F(Rings, ARefusedOpenIsToldByTheKernelsCopyOfItsName) {
-  start();
-  const auto box = workspace();
-  const std::string folder = path_ + ".a-name-of-more-than-thirty-two-bytes";
-  std::filesystem::create_directory(folder);
-  std::ofstream(folder + "/0") << "text";
-  std::filesystem::permissions(folder + "/0", std::filesystem::perms::none);
-  const pid_t pid = run(*box, [&](ring& ring) {
-    const int table[1] = {-1};
-    if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, table, 1) != 0) return 1;
-    if (chdir(folder.c_str()) != 0 || setresuid(1000, 1000, 1000) != 0) return 2;
-    std::string name = folder + "/0";
-    for (const int error : {EACCES, ENOENT}) {
-      const int flags = error == EACCES ? O_RDONLY : O_WRONLY;
-      for (int twice = 0; twice < 2; ++twice) {
-        const Request opens = open_by_ring(AT_FDCWD, name.c_str(), flags);
-        if (perform(&ring, &opens) != -error) return 3;
-      }
-      ++name.back();
-    }
-    Request relative = open_by_ring(AT_FDCWD, "0", O_RDWR);
-    if (perform(&ring, &relative) != -EACCES) return 4;
-    relative.file_index = 1;
-    relative.open_flags = O_RDWR | O_APPEND;
-    return perform(&ring, &relative) == -EACCES ? 0 : 5;
-  });
-  std::filesystem::remove_all(folder);
-  const auto told = told_of(pid, PK_OPEN);
-  ASSERT_EQ(told.size(), 4u);
-  const std::string names[] = {folder + "/0", folder + "/1", "0", "0"};
-  const int errors[] = {-EACCES, -ENOENT, -EACCES, -EACCES};
-  for (size_t i = 0; i < told.size(); ++i) {
-    const pk_open& open = *told[i].as<pk_open>();
-    EXPECT_EQ(told[i].header().call, PK_CALL_openat);
-    EXPECT_EQ(told[i].header().flags & PK_USER_TEXT, 0u);
-    EXPECT_EQ(told[i].text(open.raw), names[i]);
-    EXPECT_EQ(told[i].text(open.directory), i < 2 ? "" : folder);
-    EXPECT_EQ(open.result, errors[i]);
-    EXPECT_EQ(open.interest, PK_OF_REFUSED);
-    EXPECT_EQ(open.writes, i == 0 ? 0 : 1);
-  }
-}
-
-// More requests than names are kept end without a word, and leave room for those of others.
-TEST_F(Rings, WhatNeverRanIsForgotten) {
-  start();
-  const auto box = workspace();
-  const pid_t pid = run(*box, [](ring& other) {
-    ring full{};
-    if (!make_ring_of(&full, 2 * PK_RING_NAMES_MAX)) return 1;
-    const Request fails = silent(open_by_ring(AT_FDCWD, "/no/such/file", O_RDONLY));
-    const Request never = open_by_ring(AT_FDCWD, "/no/such/file/either", O_RDONLY);
-    if (perform_chain(&full, &fails, &never, PK_RING_NAMES_MAX + 1) != -ENOENT) return 2;
-    const Request refused = open_by_ring(AT_FDCWD, "/no/such/file/at-last", O_WRONLY);
-    return perform(&other, &refused) == -ENOENT ? 0 : 3;
-  });
-  const auto told = told_of(pid, PK_OPEN);
-  ASSERT_FALSE(told.empty());
-  EXPECT_EQ(told.back().text(told.back().as<pk_open>()->raw), "/no/such/file/at-last");
-  EXPECT_EQ(told.back().as<pk_open>()->result, -ENOENT);
-}
-
-TEST_F(Rings, AnOpenThatAsksForNoAnswerIsTold) {
-  start();
-  const auto box = workspace();
-  const pid_t pid = run(*box, [](ring& ring) {
-    const Request opens = silent(open_by_ring(AT_FDCWD, "/etc/shadow", O_RDONLY));
-    return perform(&ring, &opens);
-  });
-  const auto told = told_of(pid, PK_OPEN);
-  ASSERT_EQ(told.size(), 1u);
-  EXPECT_EQ(told[0].text(told[0].as<pk_open>()->raw), "/etc/shadow");
-  EXPECT_EQ(told[0].as<pk_open>()->reads, 1);
 }
 
 TEST_F(Rings, StrangersAreNotTold) {
