@@ -37,8 +37,8 @@ struct ProcessNode : Process, SiblingHook, AgeHook {
       0;  // time of the newest fork, exec or found record that was applied; 0: none yet
   uint64_t exit_ns = 0;
   uint64_t clone_flags = 0;
-  uint16_t depth = 0;           // of the lineage above
   uint64_t driver_told_ns = 0;  // when the kernel was last told who drives it
+  uint16_t depth = 0;           // of the lineage above
   bool rootless = false;        // nobody inside the workspace is known to have started it
   bool waits = false;           // for its parent to become known
   bool blank = false;        // forked when nothing was known about its parent: inherits when it is

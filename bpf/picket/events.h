@@ -228,10 +228,9 @@ struct pk_system { /* header.call says which */
 #define PK_OF_PERSISTENCE 0x2u /* opened for writing where programs are started from */
 #define PK_OF_PROCESS 0x4u     /* below /proc/PID of another process */
 #define PK_OF_KERNEL 0x8u      /* a switch of the kernel: /proc/sys, sysfs, cgroup, debugfs, ... */
-#define PK_OF_DEVICE 0x10u     /* a block device, a FIFO, or a character device that is no everyday one */
-#define PK_OF_OTHER_ROOT \
-  0x20u /* an overlay that is not the process's own root, or reached through another's mounts */
-#define PK_OF_REFUSED 0x40u /* the open failed, or its descriptor was empty already */
+#define PK_OF_DEVICE 0x10u     /* a block device, a FIFO, or a rare character device */
+#define PK_OF_OTHER_ROOT 0x20u /* an overlay that is not its own root, or by another's mounts */
+#define PK_OF_REFUSED 0x40u    /* the open failed, or its descriptor was empty already */
 
 /* What a file is, from the kernel's inode. */
 struct pk_object {

@@ -54,7 +54,7 @@ std::optional<Sequence> Compiler::compile_sequence(const RuleDefinition& rule) {
 void Compiler::note_idle_steps(const RuleDefinition& rule, const std::vector<Part>& parts) {
   for (const Part& part : parts) {
     const bool idle = std::ranges::all_of(event_rows(), [&](const EventRow& event) {
-      return graph_.specialise(part.condition, event.type) == kFalse;
+      return special_for(part.condition, event.type) == kFalse;
     });
     if (!idle) continue;
     const StepDefinition& step = rule.sequence->steps[part.step];

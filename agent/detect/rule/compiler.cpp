@@ -91,7 +91,7 @@ void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {
   for (const EventRow& event : event_rows()) {
     bool asked = false;
     for (const Part& part : parts) {
-      const NodeId special = graph_.specialise(for_type(part.condition, event.type), event.type);
+      const NodeId special = special_for(part.condition, event.type);
       if (special == kFalse) continue;
       asked = true;
       if (info.enabled) program.by_type[event.type].push_back({index, special, part.step});
@@ -110,12 +110,15 @@ void Compiler::compile_rule(const RuleDefinition& rule, Program& program) {
 
 // To a rule evt.type = execve says that a program runs. One that failed to is a system call like
 // others, for rules that ask how a call ended.
-NodeId Compiler::for_type(NodeId condition, pk_type type) {
+NodeId Compiler::special_for(NodeId condition, pk_type type) {
   constexpr std::array<std::string_view, 3> kEnds{"evt.res", "evt.rawres", "evt.failed"};
-  if (type != PK_SYSTEM || graph_.asks_for(condition, kEnds)) return condition;
+  if (type != PK_SYSTEM || graph_.asks_for(condition, kEnds))
+    return graph_.specialise(condition, type);
+  const NodeId others = graph_.specialise(condition, type, FailedExecs::left_out);
+  if (graph_.specialise(condition, type, FailedExecs::alone) == kFalse) return others;
   static const auto kEventType = std::get<FieldReference>(resolve_field("evt.type", std::nullopt));
   const NodeId exec = graph_.comparison(kEventType, Operator::in, {"execve", "execveat"});
-  return graph_.all({condition, graph_.negation(exec)});
+  return graph_.all({others, graph_.negation(exec)});
 }
 
 // `text` with the rule's exceptions and scope.

@@ -50,7 +50,7 @@ class Compiler {
   void bind_file_classes(Program& program) const;
   void compile_rule(const RuleDefinition& rule, Program& program);
   std::optional<NodeId> compile_condition(const RuleDefinition& rule, const SourceText& text);
-  NodeId for_type(NodeId condition, pk_type type);
+  NodeId special_for(NodeId condition, pk_type type);
   void report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail);
   void report_errors();
 

@@ -303,31 +303,32 @@ bool Graph::asks_for(NodeId node, std::span<const std::string_view> fields) cons
   return false;
 }
 
-NodeId Graph::specialise(NodeId node, pk_type type) {
+NodeId Graph::specialise(NodeId node, pk_type type, FailedExecs execs) {
   if (typeless_[node]) return node;
-  const uint64_t key = uint64_t{node} << 32 | static_cast<uint64_t>(type);
+  const uint64_t key =
+      uint64_t{node} << 32 | static_cast<uint64_t>(execs) << 16 | static_cast<uint64_t>(type);
   if (const auto known = specialised_.find(key); known != specialised_.end()) return known->second;
-  const NodeId result = specialise_new(node, type);
+  const NodeId result = specialise_new(node, type, execs);
   specialised_.emplace(key, result);
   return result;
 }
 
-NodeId Graph::specialise_new(NodeId node, pk_type type) {
+NodeId Graph::specialise_new(NodeId node, pk_type type, FailedExecs execs) {
   const NodeKind kind = nodes_[node].kind;
-  if (kind == NodeKind::comparison) return specialise_test(node, type);
+  if (kind == NodeKind::comparison) return specialise_test(node, type, execs);
   // Copied: making nodes moves them.
   const std::vector<NodeId> parts = nodes_[node].parts;
-  if (kind == NodeKind::negation) return negation(specialise(parts.front(), type));
+  if (kind == NodeKind::negation) return negation(specialise(parts.front(), type, execs));
   const NodeId absorbing = kind == NodeKind::all ? kFalse : kTrue;
   std::vector<NodeId> special;
   for (const NodeId part : parts) {
-    special.push_back(specialise(part, type));
+    special.push_back(specialise(part, type, execs));
     if (special.back() == absorbing) return absorbing;
   }
   return special == parts ? node : chain(kind, special);
 }
 
-NodeId Graph::specialise_test(NodeId node, pk_type type) {
+NodeId Graph::specialise_test(NodeId node, pk_type type, FailedExecs execs) {
   const Test& test = tests_[nodes_[node].comparison];
   const FieldReference& field = slots_[test.slot];
   if ((field.events & mask_of(type)) == 0) return kFalse;
@@ -337,11 +338,15 @@ NodeId Graph::specialise_test(NodeId node, pk_type type) {
   if (field.text != kEventType) return node;
   // Which call it was is known only when it comes; what is true of each needs no question.
   const Matcher matcher = make_matcher(field, test.op, test.values);
-  const std::span<const pk_call> calls = calls_of(type);
-  const auto matching =
-      std::ranges::count_if(calls, [&](pk_call call) { return is_called(matcher, type, call); });
+  size_t possible = 0, matching = 0;
+  for (const pk_call call : calls_of(type)) {
+    const bool is_exec = call == PK_CALL_execve || call == PK_CALL_execveat;
+    if (execs != FailedExecs::counted && is_exec != (execs == FailedExecs::alone)) continue;
+    ++possible;
+    if (is_called(matcher, type, call)) ++matching;
+  }
   if (matching == 0) return kFalse;
-  return static_cast<size_t>(matching) == calls.size() ? kTrue : node;
+  return matching == possible ? kTrue : node;
 }
 
 CompiledComparison Graph::compiled(const Test& test) const {

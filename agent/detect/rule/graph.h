@@ -16,6 +16,8 @@
 
 namespace picket::rule {
 
+enum class FailedExecs : uint8_t { counted, left_out, alone };
+
 class Graph {
  public:
   Graph();
@@ -34,8 +36,9 @@ class Graph {
   // Whether `node` asks for one of these fields.
   bool asks_for(NodeId node, std::span<const std::string_view> fields) const;
 
-  // `node` for events of one type: what the type decides is folded away.
-  NodeId specialise(NodeId node, pk_type type);
+  // `node` for events of one type: what the type decides is folded away. `execs`: whether an exec
+  // that failed, which is told as PK_SYSTEM, is one of them.
+  NodeId specialise(NodeId node, pk_type type, FailedExecs execs = FailedExecs::counted);
 
   // Moves slots, comparisons and the nodes that `program.by_type` can reach into the program, and
   // renumbers its entries.
@@ -58,8 +61,8 @@ class Graph {
   bool excludes_itself(NodeKind kind, const std::vector<NodeId>& parts,
                        const absl::flat_hash_set<NodeId>& seen) const;
   void merge_tests(std::vector<NodeId>& parts);
-  NodeId specialise_new(NodeId node, pk_type type);
-  NodeId specialise_test(NodeId node, pk_type type);
+  NodeId specialise_new(NodeId node, pk_type type, FailedExecs execs);
+  NodeId specialise_test(NodeId node, pk_type type, FailedExecs execs);
   NodeId move(NodeId node, Program& program);
 
   std::vector<FieldReference> slots_;
