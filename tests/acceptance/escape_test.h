@@ -63,6 +63,7 @@ class EscapeTest : public AcceptanceTest {
 
   // Each in a process of its own below the container's first one.
   void expect_one_alert_each(Container& container, const std::vector<Attempt>& attempts) {
+    size_t expected = accusations(alerts_so_far(container)).size();  // of what was prepared
     std::vector<uint32_t> jobs;
     for (const Attempt& attempt : attempts) {
       auto job = container.launch(attempt.command);
@@ -72,7 +73,6 @@ class EscapeTest : public AcceptanceTest {
       jobs.push_back(job->pid);
     }
     const auto alerts = accusations(alerts_so_far(container));
-    size_t expected = 0;
     for (size_t i = 0; i < attempts.size(); ++i) {
       std::vector<Alert> own;
       for (const Alert& alert : alerts)

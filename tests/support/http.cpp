@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <random>
 #include <sstream>
 
 #include "tests/support/subprocess.h"
@@ -63,15 +64,21 @@ absl::StatusOr<double> metric(uint16_t port, const std::string& name, const std:
 }
 
 absl::StatusOr<uint16_t> free_port() {
-  Fd any(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (bind(any.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      getsockname(any.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
-    return absl::InternalError("find a free port of 127.0.0.1");
-  return ntohs(address.sin_port);
+  // Below the range of which the kernel takes ports for outgoing connections: one of those would
+  // have it before whoever asked here does.
+  constexpr uint16_t kFirst = 15'000, kLast = 32'000;
+  static std::mt19937 random{std::random_device{}()};
+  std::uniform_int_distribution<uint16_t> any(kFirst, kLast);
+  for (int tries = 0; tries < 100; ++tries) {
+    Fd taken(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(any(random));
+    if (bind(taken.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0)
+      return ntohs(address.sin_port);
+  }
+  return absl::InternalError("find a free port of 127.0.0.1");
 }
 
 }  // namespace picket::test
