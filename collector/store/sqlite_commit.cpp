@@ -44,7 +44,7 @@ absl::Status Commit::prepare() {
       {&Statements::add_gap, "INSERT INTO gaps VALUES (?, ?, ?, ?, ?)"},
       {&Statements::count_gaps, "SELECT count(*) FROM gaps WHERE node = ? AND epoch = ?"},
       {&Statements::known_alert,
-       "SELECT row, count, stored_ns, last_ns FROM alerts WHERE id = ? AND node = ?"},
+       "SELECT row, count, stored_ns, last_ns, alert FROM alerts WHERE id = ? AND node = ?"},
       {&Statements::add_alert,
        "INSERT INTO alerts (id, node, time_ns, rule, priority, workspace_id, "
        "workspace_name, count, last_ns, stored_ns, alert, incident, namespace) VALUES (?, ?, ?, "
@@ -232,9 +232,17 @@ absl::Status Commit::store_alert(const std::string& node, v1::Alert alert, uint6
   if (*found) {
     const uint64_t row = known.number(0), count = known.number(1), stored_ns = known.number(2),
                    known_ns = known.number(3);
+    // An alert that grows is told anew with the count that it had, and one of which more became
+    // known (the hash of a program) with its time as well.
+    const auto says_more = [&] {
+      v1::Alert stored;
+      return stored.ParseFromString(std::string(known.bytes(4))) &&
+             alert.fields_size() > stored.fields_size();
+    };
+    const bool is_newer =
+        alert.count() > count ||
+        (alert.count() == count && (last_ns > known_ns || (last_ns == known_ns && says_more())));
     known.restart();
-    // An alert that grows is told anew with the count that it had.
-    const bool is_newer = alert.count() > count || (alert.count() == count && last_ns > known_ns);
     if (!is_newer) return absl::OkStatus();
     ++outcome.repeats;
     set_wall_ns(*alert.mutable_stored(), stored_ns);

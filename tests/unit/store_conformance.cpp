@@ -123,6 +123,17 @@ TEST_P(StoreConformance, MergesARepeatAndNeverCountsBack) {
   EXPECT_EQ(*reader()->newest_row(), first.new_alerts.at(0).row);
 }
 
+TEST_P(StoreConformance, AddsWhatBecameKnownLater) {
+  v1::Alert alert = make_alert("a1", 1);
+  commit(batch(kNode, {envelope(1, alert)}));
+  (*alert.mutable_fields())["proc.exe_sha256"] = "ab";
+  EXPECT_EQ(commit(batch(kNode, {envelope(2, alert)})).repeats, 1U);
+  EXPECT_EQ(commit(batch(kNode, {envelope(3, make_alert("a1", 1))})).repeats, 0U);
+  const auto stored = reader()->alert("a1");
+  ASSERT_TRUE(stored.ok());
+  EXPECT_EQ(stored->fields().at("proc.exe_sha256"), "ab");
+}
+
 TEST_P(StoreConformance, KeepsEachNodesAlertOfTheSameId) {
   commit(batch(kNode, {envelope(1, make_alert("same", 1))}));
   commit(batch(kOtherNode, {envelope(1, make_alert("same", 9))}));
