@@ -43,18 +43,32 @@ class Session : public std::enable_shared_from_this<Session> {
     stream_.expires_after(kPatience);
     http::async_read(stream_, buffer_, parser_,
                      [self = shared_from_this()](error_code error, size_t) {
-                       if (!error) self->answer();
+                       if (!error) return self->answer();
+                       if (is_no_request(error)) self->refuse();
                      });
   }
 
  private:
+  // Of bytes that came; who went away is told nothing.
+  static bool is_no_request(error_code error) {
+    return error.category() == http::make_error_code(http::error::bad_method).category() &&
+           error != http::error::end_of_stream && error != http::error::partial_message;
+  }
+  void refuse() {  // TLS, say: that this is HTTP tells its client what is wrong
+    answer_.result(http::status::bad_request);
+    answer_.prepare_payload();
+    send();
+  }
   void answer() {
     const Request& request = parser_.get();
     answer_.version(request.version());
-    answer_.keep_alive(false);
     respond_(request, answer_);
     answer_.prepare_payload();
     if (request.method() == http::verb::head) answer_.body().clear();
+    send();
+  }
+  void send() {
+    answer_.keep_alive(false);
     stream_.expires_after(kPatience);
     http::async_write(stream_, answer_, [self = shared_from_this()](error_code, size_t) {
       error_code ignored;
