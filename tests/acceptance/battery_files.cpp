@@ -11,15 +11,12 @@ const std::vector<Form>& escape_forms() {
        "/usr/bin/python3 -c \"open('/proc/self/root/proc/sys/kernel/core_pattern','a')\""},
       {"core_pattern by the node's root", "escape",
        "/usr/bin/python3 -c \"open('/proc/NODE/root/proc/sys/kernel/core_pattern','a')\""},
-      {"modprobe's path by a mount over", "escape.kernel_helper",
-       "mkdir -p /tmp/e1; mount -t proc p /tmp/e1; : >>/tmp/e1/sys/kernel/modprobe"},
       {"where programs lie", "escape.kernel_protection", ": >>/proc/sys/kernel/randomize_va_space"},
       {"a switch of sysfs", "escape.device_setting", ": >>/sys/kernel/rcu_normal"},
       {"a folder in the node's root", "escape", "mkdir /proc/NODE/root/mnt/made"},
       {"a link in the node's root", "escape", "ln -s /etc/shadow /proc/NODE/root/mnt/log"},
       {"a rename in the node's working directory", "escape",
        "ln -s /x /proc/NODE/cwd/one; mv /proc/NODE/cwd/one /proc/NODE/cwd/two"},
-      {"a program of the node", "escape", "/proc/NODE/root/mnt/runtime 0"},
       {"a signal", "escape.foreign_process", "kill -CONT NODE"},
       {"its memory by a call", "escape.foreign_process privilege",
        "/usr/bin/python3 -c \"import ctypes;l=ctypes.CDLL(None);b=ctypes.create_string_buffer(8);"
@@ -37,7 +34,6 @@ const std::vector<Form>& escape_forms() {
        "escape fsmount ext4 /var/none"},
       {"a map of the node's", "escape.bpf_load",
        "/usr/bin/python3 -c \"import ctypes;ctypes.CDLL(None).syscall(321,14,0,0)\""},
-      {"a handle", "escape.open_by_handle", "escape handle /etc"},
       {"release_agent by the new calls", "escape.release_agent",
        "/usr/bin/python3 -c \"import ctypes;s=ctypes.CDLL(None).syscall;f=s(430,b'cgroup',0);"
        "s(431,f,1,b'release_agent',b'/x',0)\""},
@@ -61,9 +57,6 @@ const std::vector<Form>& secret_forms() {
       {"an io_uring", "credentials", "escape ringread /root/.docker/config.json"},
       {"a hard link", "credentials", "ln /root/.pgpass /tmp/s5; cat /tmp/s5"},
       {"a rename of its folder", "credentials", "mv /root/.azure /tmp/s6; cat /tmp/s6/*"},
-      {"an exchange", "credentials",
-       "echo >/tmp/s7; /usr/bin/python3 -c \"import ctypes;ctypes.CDLL(None).renameat2(-100,"
-       "b'/tmp/s7',-100,b'/root/.vault-token',2)\""},
       {"a bind mount", "credentials",
        "mkdir /tmp/s8; mount --bind /root/.config /tmp/s8; cat /tmp/s8/gh/hosts.yml"},
       {"another's working directory", "credentials",
@@ -71,7 +64,6 @@ const std::vector<Form>& secret_forms() {
        ".credentials.json"},
       {"redirection", "credentials", "read x </root/.cargo/credentials.toml; :"},
       {"find and exec", "credentials", "find /root -name id_rsa -exec head -c 1 {} +"},
-      {"history", "credentials", "grep -i pass /root/.bash_history"},
       {"a decoy", "credentials", "od /srv/picket-decoy/key"},
       {"passwords of the system", "credentials", "awk 1 /etc/shadow"},
       {"environment of a thread", "secrets", "cat /proc/VICTIM/task/VICTIM/environ"},
@@ -97,14 +89,15 @@ const std::vector<Form>& secret_forms() {
 
 const std::vector<Form>& persistence_forms() {
   static const std::vector<Form> all = {
-      {"a prompt's command", "persistence", "echo 'PROMPT_COMMAND=x' >/etc/profile.d/p.sh"},
+      {"a prompt's command", "persistence",
+       "mkdir -p /etc/profile.d; echo 'PROMPT_COMMAND=x' >/etc/profile.d/p.sh"},
       {"zlogout", "persistence", "echo x >>/root/.zlogout"},
       {"inputrc", "persistence", "echo x >/root/.inputrc"},
       {"environment.d", "persistence",
        "mkdir -p /root/.config/environment.d; echo LD_PRELOAD=/tmp/x "
        ">/root/.config/environment.d/a"},
       {"vim", "persistence", "echo x >/root/.vimrc"},
-      {"tmux", "persistence", "cp /etc/hostname /root/.tmux.conf"},
+      {"tmux", "persistence", "echo x >/tmp/t; cp /tmp/t /root/.tmux.conf"},
       {"gdb", "persistence", "echo x >/tmp/g; mv /tmp/g /root/.gdbinit"},
       {"pip", "persistence", "mkdir -p /root/.config/pip; echo x >/root/.config/pip/pip.conf"},
       {"npm", "persistence", "echo 'script-shell=/tmp/x' >>/root/.npmrc"},
@@ -156,9 +149,6 @@ const std::vector<Form>& persistence_forms() {
       {"an exchange", "persistence",
        "touch /root/.profile /tmp/z2; /usr/bin/python3 -c \"import ctypes;"
        "ctypes.CDLL(None).renameat2(-100,b'/root/.profile',-100,b'/tmp/z2',2)\""},
-      {"a file without a name at first", "persistence",
-       "/usr/bin/python3 -c \"import os;f=os.open('/root',os.O_TMPFILE|os.O_WRONLY);"
-       "os.link('/proc/self/fd/%d'%f,'/root/.bash_login',follow_symlinks=True)\""},
       {"an io_uring", "persistence", "touch /root/.xprofile; escape ring /root/.xprofile"},
   };
   return all;

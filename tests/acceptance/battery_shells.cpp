@@ -102,7 +102,6 @@ const std::vector<Form>& script_forms() {
       {"a program in memory, by python", "memfd_exec",
        "python3 -c \"import os;f=os.memfd_create('x');os.write(f,open('/bin/true','rb').read());"
        "os.execve(f,['x'],os.environ)\""},
-      {"shared memory", "shared_memory_exec", "cp /bin/true /dev/shm/.x && /dev/shm/.x"},
       {"a script in shared memory", "shared_memory_exec",
        "echo id >/dev/shm/.y && bash /dev/shm/.y"},
       {"deleted before it runs", "deleted_exec",
@@ -122,8 +121,6 @@ const std::vector<Form>& script_forms() {
        "printf '{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"4A\",\"agent\":\"x\"}}\\n' "
        "| "
        "busybox nc 127.0.0.1 PORT"},
-      {"a history is made to lead nowhere", "evasion",
-       "touch /root/.bash_history; ln -sf /dev/null /root/.bash_history"},
       {"a log is taken away", "evasion", "touch /var/log/wtmp; rm /var/log/wtmp"},
   };
   return all;

@@ -21,6 +21,8 @@ bool is_of_family(const Alert& alert, std::string_view family) {
   return false;
 }
 
+constexpr char kLongest[] = "10";  // seconds, for what waits for more to come
+
 class Battery : public EscapeTest {
  protected:
   void start(ContainerOptions options) {
@@ -42,7 +44,7 @@ class Battery : public EscapeTest {
       std::string script = form.script;
       replace_all(script, "PORT", std::to_string(first_port + static_cast<int>(jobs.size())));
       for (const auto& [word, value] : words_) replace_all(script, word, value);
-      auto job = container_->launch({"/bin/sh", "-c", script});
+      auto job = container_->launch({"timeout", kLongest, "/bin/sh", "-c", script});
       ASSERT_TRUE(job.ok()) << form.name << ": " << job.status();
       ASSERT_TRUE(container_->wait_for(*job).ok()) << form.name;
       outputs.push_back(container_->output_so_far(*job).value_or(""));

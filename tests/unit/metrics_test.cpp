@@ -99,8 +99,10 @@ TEST_F(HealthTest, TakesNothingButQuestions) {
   EXPECT_FALSE(body_);
   EXPECT_EQ(ask("DELETE /livez HTTP/1.1\r\n\r\n"), "HTTP/1.1 405 Method Not Allowed");
   EXPECT_EQ(ask("GET /livez HTTP/1.1\r\nContent-Length: 9\r\n\r\n"), "");
-  EXPECT_EQ(ask("not HTTP\r\n\r\n"), "");
-  EXPECT_EQ(ask("GET / HTTP/1.1\r\nLong: " + std::string(10'000, 'x') + "\r\n\r\n"), "");
+  EXPECT_EQ(ask("not HTTP\r\n\r\n"), "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(ask("\x16\x03\x01\x02TLS"), "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(ask("GET / HTTP/1.1\r\nLong: " + std::string(10'000, 'x') + "\r\n\r\n"),
+            "HTTP/1.1 400 Bad Request");
 }
 
 TEST_F(HealthTest, AConnectionThatSaysNothingKeepsNobodyWaiting) {

@@ -115,7 +115,8 @@ NodeId Compiler::special_for(NodeId condition, pk_type type) {
   if (type != PK_SYSTEM || graph_.asks_for(condition, kEnds))
     return graph_.specialise(condition, type);
   const NodeId others = graph_.specialise(condition, type, FailedExecs::left_out);
-  if (graph_.specialise(condition, type, FailedExecs::alone) == kFalse) return others;
+  if (others == kFalse || graph_.specialise(condition, type, FailedExecs::alone) == kFalse)
+    return others;
   static const auto kEventType = std::get<FieldReference>(resolve_field("evt.type", std::nullopt));
   const NodeId exec = graph_.comparison(kEventType, Operator::in, {"execve", "execveat"});
   return graph_.all({others, graph_.negation(exec)});
