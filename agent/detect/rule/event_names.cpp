@@ -26,8 +26,12 @@ std::string_view alias_of(pk_type type) {
 
 // A unix socket connects, and sends to others, with the calls of all others; an exec that failed is
 // told as a call.
+bool is_failed_exec(const CallRow& row, pk_type type) {
+  return type == PK_SYSTEM && row.type == PK_EXEC;
+}
+
 bool causes(const CallRow& row, pk_type type) {
-  if (type == PK_SYSTEM && row.type == PK_EXEC) return true;
+  if (is_failed_exec(row, type)) return true;
   constexpr pk_call kShared[] = {PK_CALL_connect, PK_CALL_sendto, PK_CALL_sendmsg,
                                  PK_CALL_sendmmsg};
   return row.type == type || (type == PK_SOCKET && std::ranges::count(kShared, row.call) != 0);
@@ -50,7 +54,7 @@ std::array<Names, PK_TYPE_END> all_names() {
       own = always;
       if (!causes(row, event.type)) continue;
       names.calls.push_back(row.call);
-      any.push_back(row.name);
+      if (!is_failed_exec(row, event.type)) any.push_back(row.name);
       if (std::ranges::count(always, row.name) == 0) own.insert(own.begin(), row.name);
     }
     for (const std::string_view name : always)
