@@ -255,7 +255,7 @@ TEST_F(Race, TheRecordedPeerIsTheOneThatWasConnected) {
 // The same of a TCP connect, with a datagram socket. Each call is told once: with the peer that the
 // call named, whichever of the two sockets the kernel took.
 TEST_F(Race, ASwappedDescriptorHidesNoTcpPeer) {
-  constexpr uint32_t kConnects = 20'000;
+  constexpr uint32_t kConnects = 10'000;
   const Sink sinks[2];
   const Truth changed;  // [0]: how often another socket was in the descriptor after the call
   run([&] {
