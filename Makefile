@@ -25,15 +25,15 @@ dev: deps ## Build with debug information into build/dev
 	cmake --build build/dev -j $(JOBS)
 
 .PHONY: release
-release: deps ## Build what is shipped into build/release, without tests
+release: deps ## Build optimised into build/release, without tests
 	cmake --preset release -DPICKET_TESTS=OFF
 	cmake --build build/release -j $(JOBS)
 
 .PHONY: shipped
-shipped: deps ## Build what is shipped and show on it that it is static, watches and alerts (root)
-	cmake --preset release -DPICKET_TESTS=ON
-	cmake --build build/release -j $(JOBS) --target acceptance_static acceptance_standalone acceptance_ev1
-	ctest --preset release -R '^(STATIC|STANDALONE|EV1)$$'
+shipped: deps ## Build what is shipped into build/shipped and show that it is static, watches and alerts (root)
+	cmake --preset shipped -DPICKET_TESTS=ON
+	cmake --build build/shipped -j $(JOBS) --target acceptance_static acceptance_standalone acceptance_ev1
+	ctest --preset shipped -R '^(STATIC|STANDALONE|EV1)$$'
 
 .PHONY: fuzz
 fuzz: deps ## Build the fuzz targets with clang and run each for a minute
