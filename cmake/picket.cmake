@@ -16,7 +16,7 @@ endfunction()
 
 # A GoogleTest program; every TEST in it becomes a ctest case. LABELS: unit, live, acceptance, fleet, ...
 # What is "live" runs in the VMs of tests/vm too; what is "lsm" runs only there, where the kernel takes BPF LSM programs.
-# ALONE: no other test runs meanwhile, as one that measures what is the whole machine's.
+# Unit tests run beside others; all else alone. ALONE: in a VM too, as one that measures what is the whole machine's.
 function(picket_test name)
   cmake_parse_arguments(arg "ALONE" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -41,9 +41,13 @@ function(picket_test name)
   if(lsm IN_LIST arg_LABELS)
     return()
   endif()
+  set(serial TRUE)
+  if(arg_LABELS STREQUAL "unit" AND NOT arg_ALONE)
+    set(serial FALSE)
+  endif()
   # Discovery runs the program at ctest time: a cross or sanitizer build needs no working kernel to configure.
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_ALONE}
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial}
                                   SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()

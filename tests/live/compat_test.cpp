@@ -46,7 +46,7 @@ class Compat : public LiveSensorTest {
 };
 
 TEST_F(Compat, ShortIdsStayWhereTheyAreAllOnes) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = told_by(*box, PK_FILE, [&] {
     LowMemory low;
@@ -73,7 +73,7 @@ TEST_F(Compat, ShortIdsStayWhereTheyAreAllOnes) {
 }
 
 TEST_F(Compat, ALengthHasItsUpperHalf) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = told_by(*box, PK_FILE, [&] {
     LowMemory low;
@@ -85,7 +85,7 @@ TEST_F(Compat, ALengthHasItsUpperHalf) {
 }
 
 TEST_F(Compat, AProgramThatItStartsSaysSo) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = told_by(*box, PK_EXEC, [] {
     LowMemory low;
@@ -105,7 +105,7 @@ TEST_F(Compat, AProgramThatItStartsSaysSo) {
 
 // Behind the last argument of socketcall there may be no memory.
 TEST_F(Compat, ArgumentsAtTheEndOfMemoryAreRead) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = told_by(*box, PK_SOCKET, [] {
     LowMemory low;

@@ -63,7 +63,7 @@ class ExecFailure : public LiveSensorTest {
 };
 
 TEST_F(ExecFailure, IsToldWithItsErrorAndTheNameThatWasAskedFor) {
-  start();
+  share();
   const auto box = workspace();
   const std::string file = this->file(), folder = folder_.string();
   const auto told = told_by(*box, [&] {
@@ -84,7 +84,7 @@ TEST_F(ExecFailure, IsToldWithItsErrorAndTheNameThatWasAskedFor) {
 }
 
 TEST_F(ExecFailure, ASearchIsToldOnceAndAProgramThatRunsNotAtAll) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string();
   const auto search = [&] {
@@ -111,7 +111,7 @@ TEST_F(ExecFailure, ASearchIsToldOnceAndAProgramThatRunsNotAtAll) {
 
 // A long common beginning, the same buffer: what is asked for is another name all the same.
 TEST_F(ExecFailure, AnotherNameIsAnotherFailure) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = told_by(*box, [] {
     char path[] = "/no/such/folder/with/a/long/name/program-0";

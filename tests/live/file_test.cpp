@@ -65,7 +65,7 @@ class File : public LiveSensorTest {
 };
 
 TEST_F(File, NamesAreTold) {
-  start();
+  share();
   const auto box = workspace();
   const auto changes = changed_by(*box, [&] {
     const int here = open(".", O_PATH | O_DIRECTORY);
@@ -95,7 +95,7 @@ TEST_F(File, NamesAreTold) {
 }
 
 TEST_F(File, ADescriptorNamesTheKernelsFile) {
-  start();
+  share();
   const auto box = workspace();
   const std::string file = in_folder("file");
   std::ofstream(file) << "text";
@@ -125,7 +125,7 @@ TEST_F(File, ADescriptorNamesTheKernelsFile) {
 }
 
 TEST_F(File, AttributesByPathAreTold) {
-  start();
+  share();
   const auto box = workspace();
   std::ofstream(in_folder("file")) << "text";
   const auto changes = changed_by(*box, [&] {
@@ -144,7 +144,7 @@ TEST_F(File, AttributesByPathAreTold) {
 }
 
 TEST_F(File, ARefusedChangeIsTold) {
-  start();
+  share();
   const auto box = workspace();
   const auto changes = changed_by(*box, [&] {
     if (setresuid(1000, 1000, 1000)) return 1;

@@ -46,7 +46,7 @@ int exchange(uint16_t port, size_t out, size_t expected_in) {
 }
 
 TEST_F(Flows, TcpBytesAreExactAndTheProcessIsNamed) {
-  start();
+  share();
   const auto box = workspace();
   const Listener outside;
   constexpr size_t kOut = 3'000'001, kIn = 1'234'567;
@@ -71,7 +71,7 @@ TEST_F(Flows, TcpBytesAreExactAndTheProcessIsNamed) {
 }
 
 TEST_F(Flows, AnAcceptedConnectionBelongsToWhoAcceptsIt) {
-  start();
+  share();
   const auto box = workspace();
   int ports[2];
   ASSERT_EQ(pipe(ports), 0);
@@ -97,7 +97,7 @@ TEST_F(Flows, AnAcceptedConnectionBelongsToWhoAcceptsIt) {
 }
 
 TEST_F(Flows, DatagramsAreCountedBothWays) {
-  start();
+  share();
   const auto box = workspace();
   const int server = socket(AF_INET, SOCK_DGRAM, 0);
   sockaddr_in own = loopback4(0);
@@ -169,7 +169,7 @@ TEST_F(Flows, WhatMovesIsToldWhileItMoves) {
 }
 
 TEST_F(Flows, FirstBytesOfAnOutgoingConnectionAreToldOnce) {
-  start();
+  share();
   const auto box = workspace();
   const Listener outside;
   Child client = spawn_in(*box, [&] {
@@ -189,7 +189,7 @@ TEST_F(Flows, FirstBytesOfAnOutgoingConnectionAreToldOnce) {
 }
 
 TEST_F(Flows, DnsMessagesAreToldWithWhoAsked) {
-  start();
+  share();
   const auto box = workspace();
   Child client = spawn_in(*box, [&] {
     // Nobody answers: the question is told all the same, the closed port is not waited for.

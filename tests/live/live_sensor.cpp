@@ -150,9 +150,24 @@ CgroupTree LiveSensorTest::tree() const {
 
 void LiveSensorTest::start(BpfSensorOptions options) {
   options.lsm = with_lsm_;
-  sensor_ = std::make_unique<BpfSensor>(std::move(options));
+  own_sensor_ = std::make_unique<BpfSensor>(std::move(options));
+  sensor_ = own_sensor_.get();
   const absl::Status status = sensor_->start();
   ASSERT_TRUE(status.ok()) << status;
+}
+
+void LiveSensorTest::share() {
+  static std::unique_ptr<BpfSensor> shared[2];  // the second one with the LSM tier's hooks
+  std::unique_ptr<BpfSensor>& sensor = shared[with_lsm_];
+  if (!sensor) {
+    start();
+    if (!HasFatalFailure()) sensor = std::move(own_sensor_);
+    return;
+  }
+  sensor_ = sensor.get();
+  RecordLog of_others;
+  while (sensor->poll(of_others, std::chrono::milliseconds(0)).value_or(0) > 0) {
+  }
 }
 
 std::unique_ptr<TestCgroup> LiveSensorTest::workspace(int number) {

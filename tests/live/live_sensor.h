@@ -90,7 +90,12 @@ class LiveSensorTest : public testing::Test {
   void SetUp() override;
   void TearDown() override;
 
+  // A sensor of this test's own.
   void start(BpfSensorOptions options = {});
+  // The one that the tests of this program share, as it is by default: to load the BPF programs
+  // takes seconds on an emulated machine. Not for a test that changes how the sensor works or asks
+  // what it finds when it starts.
+  void share();
   CgroupTree tree() const;
   // "/picket-test-PID"; all cgroups of the test lie below it.
   const std::string& base() const { return base_; }
@@ -109,7 +114,7 @@ class LiveSensorTest : public testing::Test {
   // To attach the LSM tier's hooks takes seconds on an emulated machine: whoever asks for what they
   // tell sets this.
   bool with_lsm_ = false;
-  std::unique_ptr<BpfSensor> sensor_;
+  BpfSensor* sensor_ = nullptr;
   RecordLog log_;
 
  private:
@@ -118,6 +123,7 @@ class LiveSensorTest : public testing::Test {
 
   std::string base_;
   std::unique_ptr<TestCgroup> base_cgroup_;
+  std::unique_ptr<BpfSensor> own_sensor_;
 };
 
 // Common matches.

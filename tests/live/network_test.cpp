@@ -29,7 +29,7 @@ class Network : public LiveSensorTest {
 };
 
 TEST_F(Network, TcpConnectIsToldOnce) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const auto told =
@@ -46,7 +46,7 @@ TEST_F(Network, TcpConnectIsToldOnce) {
 }
 
 TEST_F(Network, MappedAddressIsIpv4) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const auto told = connects_of(*box, [&] {
@@ -63,7 +63,7 @@ TEST_F(Network, MappedAddressIsIpv4) {
 }
 
 TEST_F(Network, ConnectThatIsRefusedByThePeerIsTold) {
-  start();
+  share();
   const auto box = workspace();
   uint16_t closed_port = 0;
   {
@@ -77,7 +77,7 @@ TEST_F(Network, ConnectThatIsRefusedByThePeerIsTold) {
 }
 
 TEST_F(Network, ConnectedUdpIsTold) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = connects_of(*box, [] {
     return connect_to(SOCK_DGRAM, loopback4(5353)) < 0 ||
@@ -94,7 +94,7 @@ TEST_F(Network, ConnectedUdpIsTold) {
 }
 
 TEST_F(Network, DatagramsTellEachPeerOnce) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = connects_of(*box, [] {
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -112,7 +112,7 @@ TEST_F(Network, DatagramsTellEachPeerOnce) {
 }
 
 TEST_F(Network, WorkersWithoutExecHaveIdentityAndParent) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   constexpr int kWorkers = 100;
@@ -144,7 +144,7 @@ TEST_F(Network, WorkersWithoutExecHaveIdentityAndParent) {
 
 // A refusal by a control on the workspace's own cgroup, which runs before the observer at the root.
 TEST_F(Network, ConnectThatAControlDeniesIsToldAsDenied) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const bpf_insn deny[] = {
@@ -168,7 +168,7 @@ TEST_F(Network, ConnectThatAControlDeniesIsToldAsDenied) {
 }
 
 TEST_F(Network, StrangersConnectUnseen) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   Child stranger = spawn([&] { return connect_to(SOCK_STREAM, loopback4(listener.port())) < 0; });
@@ -178,7 +178,7 @@ TEST_F(Network, StrangersConnectUnseen) {
 }
 
 TEST_F(Network, DescriptorsTellWhoOpenedTheConnection) {
-  start();
+  share();
   const auto box = workspace();
   const Listener outside;
   const auto shell_on = [](int fd) {

@@ -67,7 +67,7 @@ bool take(size_t bytes) {
 class Oom : public LiveSensorTest {};
 
 TEST_F(Oom, WhoTakesTooMuchIsTold) {
-  start();
+  share();
   const auto box = workspace();
   const MemoryBound bound(*box);
   Child greedy = spawn_in(*box, [&] { return bound.join() && take(kTooMuch) ? 0 : 1; });
@@ -88,7 +88,7 @@ TEST_F(Oom, WhoTakesTooMuchIsTold) {
 }
 
 TEST_F(Oom, VictimIsToldWhoeverAskedForTheMemory) {
-  start();
+  share();
   const auto box = workspace();
   const MemoryBound bound(*box);
   int ready[2];
@@ -124,7 +124,7 @@ TEST_F(Oom, VictimIsToldWhoeverAskedForTheMemory) {
 }
 
 TEST_F(Oom, OtherKillsAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     raise(SIGKILL);

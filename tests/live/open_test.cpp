@@ -66,7 +66,7 @@ class Open : public LiveSensorTest {
 };
 
 TEST_F(Open, EveryWayToAFileGivesItsPath) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string(), file = object();
   fs::create_symlink("object", folder_ / "link");
@@ -111,7 +111,7 @@ TEST_F(Open, EveryWayToAFileGivesItsPath) {
 }
 
 TEST_F(Open, WriteIntentCreationAndFlagsAreTheKernels) {
-  start();
+  share();
   const auto box = workspace();
   const std::string made = (folder_ / "made").string();
   const auto events = opened_by(*box, [&] {
@@ -133,7 +133,7 @@ TEST_F(Open, WriteIntentCreationAndFlagsAreTheKernels) {
 }
 
 TEST_F(Open, MountsAndRootsAreResolvedAsTheProcessSeesThem) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string();
   auto events = opened_by(*box, [&] {
@@ -166,7 +166,7 @@ TEST_F(Open, MountsAndRootsAreResolvedAsTheProcessSeesThem) {
 }
 
 TEST_F(Open, AnOverlayTellsImageFromUpperAndItsOwner) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string();
   const auto events = opened_by(*box, [&] {
@@ -193,7 +193,7 @@ TEST_F(Open, AnOverlayTellsImageFromUpperAndItsOwner) {
 }
 
 TEST_F(Open, FilesWithoutANameHaveAKind) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string();
   const auto events = opened_by(*box, [&] {
@@ -213,7 +213,7 @@ TEST_F(Open, FilesWithoutANameHaveAKind) {
 }
 
 TEST_F(Open, RefusedOpensAreToldWithWhatWasPassed) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string();
   chmod(object().c_str(), 0600);
@@ -239,7 +239,7 @@ TEST_F(Open, RefusedOpensAreToldWithWhatWasPassed) {
 
 // Names of one length and beginning, in one buffer; one name from two places, in two ways.
 TEST_F(Open, ARefusedOpenIsARepeatOfNoOther) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string(), inner = folder + "/inner";
   for (const std::string& at : {folder, inner}) {
@@ -278,7 +278,7 @@ TEST_F(Open, ARefusedOpenIsARepeatOfNoOther) {
 }
 
 TEST_F(Open, WhatMattersIsMarked) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = folder_.string();
   const std::string other = "/proc/" + std::to_string(getpid()) + "/status";
@@ -330,7 +330,7 @@ TEST_F(Open, RepeatsAreToldOnceAProcessOrOnceAProgram) {
 
 // The same file in the same process, but not the same open: another name, another identity.
 TEST_F(Open, AnotherNameOrIdentityIsAnotherOpen) {
-  start();
+  share();
   const auto box = workspace();
   const std::string file = object(), twin = (folder_ / "twin").string();
   ASSERT_EQ(link(file.c_str(), twin.c_str()), 0);
@@ -349,7 +349,7 @@ TEST_F(Open, AnotherNameOrIdentityIsAnotherOpen) {
 }
 
 TEST_F(Open, ByHandleIsToldWithItsPath) {
-  start();
+  share();
   const auto box = workspace();
   const std::string file = object();
   const auto events = opened_by(*box, [&] {
@@ -368,7 +368,7 @@ TEST_F(Open, ByHandleIsToldWithItsPath) {
 }
 
 TEST_F(Open, StrangersAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   const std::string file = object();
   Child stranger = spawn([&] { return open(file.c_str(), O_RDONLY) < 0; });

@@ -51,7 +51,7 @@ class Process : public LiveSensorTest {
 };
 
 TEST_F(Process, ExecTellsProgramArgumentsAndPlace) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     if (chdir("/usr/share") != 0) return 1;
@@ -83,7 +83,7 @@ TEST_F(Process, ExecTellsProgramArgumentsAndPlace) {
 }
 
 TEST_F(Process, ExecTellsCredentialsAndNamespaces) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     if (unshare(CLONE_NEWNET) || setresgid(1003, 1003, 1003) || setresuid(1001, 1001, 1001))
@@ -113,7 +113,7 @@ TEST_F(Process, ExecTellsCredentialsAndNamespaces) {
 }
 
 TEST_F(Process, LongArgumentsAreCutAndMarked) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] { return run(kTrue, {"true", std::string(9000, 'x')}); });
   const pid_t pid = child.pid();
@@ -127,7 +127,7 @@ TEST_F(Process, LongArgumentsAreCutAndMarked) {
 }
 
 TEST_F(Process, ScriptTellsItsInterpreter) {
-  start();
+  share();
   const auto box = workspace();
   const std::string script = testing::TempDir() + "picket-live-script-" + std::to_string(getpid());
   std::ofstream(script) << "#!/bin/sh -e\nexit 0\n";
@@ -145,7 +145,7 @@ TEST_F(Process, ScriptTellsItsInterpreter) {
 }
 
 TEST_F(Process, MemfdAndDeletedProgramsAreTold) {
-  start();
+  share();
   const auto box = workspace();
   const std::string copy = testing::TempDir() + "picket-live-copy-" + std::to_string(getpid());
   const auto copy_to = [](int to) {
@@ -193,7 +193,7 @@ TEST_F(Process, MemfdAndDeletedProgramsAreTold) {
 
 // An overlay as a container has it, mounted in a mount namespace of the child's own.
 TEST_F(Process, LayersOfAContainersFileSystem) {
-  start();
+  share();
   const auto box = workspace();
   const auto exec_at = [&](const std::string& program) {
     Child child = spawn_in(*box, [&] {
@@ -229,7 +229,7 @@ TEST_F(Process, LayersOfAContainersFileSystem) {
 }
 
 TEST_F(Process, PathIsAsTheProcessSeesItAfterChroot) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     if (unshare(CLONE_NEWNS) || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr))
@@ -246,7 +246,7 @@ TEST_F(Process, PathIsAsTheProcessSeesItAfterChroot) {
 }
 
 TEST_F(Process, NumbersInsideAPidNamespace) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     if (unshare(CLONE_NEWPID)) return 1;
@@ -268,7 +268,7 @@ TEST_F(Process, NumbersInsideAPidNamespace) {
 }
 
 TEST_F(Process, ForkIsToldBeforeWhatTheChildDoes) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     for (int i = 0; i < 20; ++i) {
@@ -298,7 +298,7 @@ TEST_F(Process, ForkIsToldBeforeWhatTheChildDoes) {
 }
 
 TEST_F(Process, ExitTellsCodeAndSignal) {
-  start();
+  share();
   const auto box = workspace();
   Child code = spawn_in(*box, [] { return 42; });
   const pid_t code_pid = code.pid();
@@ -318,7 +318,7 @@ TEST_F(Process, ExitTellsCodeAndSignal) {
 }
 
 TEST_F(Process, ThreadsAreNoProcesses) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     std::vector<std::thread> threads;
@@ -340,7 +340,7 @@ TEST_F(Process, ThreadsAreNoProcesses) {
 }
 
 TEST_F(Process, StrangersAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = spawn([] { return run(kTrue, {"true"}); });
   const pid_t stranger_pid = stranger.pid();

@@ -3,6 +3,7 @@
 
 #include "bpf/picket/policy.h"
 #include "tests/live/rings.h"
+#include "tests/support/patience.h"
 
 namespace picket::live {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 // By then the request has lost its name. Names of one beginning, in one buffer; into a descriptor
 // and into the ring's own table; and one that never runs, as what it waited for failed.
 TEST_F(Rings, ARefusedOpenIsToldByTheKernelsCopyOfItsName) {
-  start();
+  share();
   const auto box = workspace();
   const std::string folder = path_ + ".a-name-of-more-than-thirty-two-bytes";
   std::filesystem::create_directory(folder);
@@ -54,16 +55,17 @@ TEST_F(Rings, ARefusedOpenIsToldByTheKernelsCopyOfItsName) {
 
 // More requests than names are kept end without a word, and leave room for those of others.
 TEST_F(Rings, WhatNeverRanIsForgotten) {
-  start();
+  share();
   const auto box = workspace();
-  const pid_t pid = run(*box, [](ring& other) {
+  const int last = 50 * test::patience();
+  const pid_t pid = run(*box, [last](ring& other) {
     ring full{};
     if (!make_ring_of(&full, 2 * PK_RING_NAMES_MAX)) return 1;
     const Request fails = silent(open_by_ring(AT_FDCWD, "/no/such/file", O_RDONLY));
     const Request never = open_by_ring(AT_FDCWD, "/no/such/file/either", O_RDONLY);
     if (perform_chain(&full, &fails, &never, PK_RING_NAMES_MAX + 1) != -ENOENT) return 2;
     // The kernel may clean up behind a chain after it has answered.
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i <= last; ++i) {
       const std::string name = "/no/such/file/at-last-" + std::to_string(i);
       const Request refused = open_by_ring(AT_FDCWD, name.c_str(), O_WRONLY);
       if (perform(&other, &refused) != -ENOENT) return 3;
@@ -72,12 +74,13 @@ TEST_F(Rings, WhatNeverRanIsForgotten) {
   });
   const auto told = told_of(pid, PK_OPEN);
   ASSERT_FALSE(told.empty());
-  EXPECT_EQ(told.back().text(told.back().as<pk_open>()->raw), "/no/such/file/at-last-49");
+  EXPECT_EQ(told.back().text(told.back().as<pk_open>()->raw),
+            "/no/such/file/at-last-" + std::to_string(last));
   EXPECT_EQ(told.back().as<pk_open>()->result, -ENOENT);
 }
 
 TEST_F(Rings, AnOpenThatAsksForNoAnswerIsTold) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [](ring& ring) {
     const Request opens = silent(open_by_ring(AT_FDCWD, "/etc/shadow", O_RDONLY));

@@ -16,7 +16,7 @@ namespace picket::live {
 namespace {
 
 TEST_F(Rings, RareSocketsAreToldPlainOnesAreNot) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [](ring& ring) {
     const Request requests[] = {make_socket(AF_INET, SOCK_STREAM, 0),
@@ -44,7 +44,7 @@ TEST_F(Rings, RareSocketsAreToldPlainOnesAreNot) {
 }
 
 TEST_F(Rings, UnixConnectAndAcceptAreToldByTheSocketsOwnNameWithTheirPeers) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const Service service(path_);
@@ -70,7 +70,7 @@ TEST_F(Rings, UnixConnectAndAcceptAreToldByTheSocketsOwnNameWithTheirPeers) {
 }
 
 TEST_F(Rings, ATcpConnectionThatARingAcceptsIsToldWithBothEnds) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const Listener listener;
@@ -89,7 +89,7 @@ TEST_F(Rings, ATcpConnectionThatARingAcceptsIsToldWithBothEnds) {
 
 // All of its answers but the last do not say what they are about.
 TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachConnection) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const Listener listener;
@@ -110,7 +110,7 @@ TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachConnection) {
 }
 
 TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachUnixConnection) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const int table[3] = {-1, -1, -1};
@@ -144,7 +144,7 @@ TEST_F(Rings, ARequestThatGoesOnAcceptingIsToldForEachUnixConnection) {
 
 // No descriptor leads to them, or no hook hears of their end.
 TEST_F(Rings, WhatLandsInTheRingsOwnTableOrAsksForNoAnswerIsToldAllTheSame) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const int table[2] = {-1, -1};
@@ -175,7 +175,7 @@ TEST_F(Rings, WhatLandsInTheRingsOwnTableOrAsksForNoAnswerIsToldAllTheSame) {
 }
 
 TEST_F(Rings, BindAndListenOfAUnixSocketAreToldByItsName) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const Service service(path_);
@@ -193,7 +193,7 @@ TEST_F(Rings, BindAndListenOfAUnixSocketAreToldByItsName) {
 }
 
 TEST_F(Rings, ADatagramWithAnAddressOfItsOwnIsToldAsAConnect) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [](ring& ring) {
     sockaddr_in peer = loopback4(4556);
@@ -214,7 +214,7 @@ TEST_F(Rings, ADatagramWithAnAddressOfItsOwnIsToldAsAConnect) {
 }
 
 TEST_F(Rings, ADatagramToAUnixNameIsToldOnceForEachName) {
-  start();
+  share();
   const auto box = workspace();
   const pid_t pid = run(*box, [&](ring& ring) {
     const int receiver = socket(AF_UNIX, SOCK_DGRAM, 0), sender = socket(AF_UNIX, SOCK_DGRAM, 0);
@@ -246,7 +246,7 @@ TEST_F(Rings, ADatagramToAUnixNameIsToldOnceForEachName) {
 
 // A process with a connection is given a pipe: what it holds is told again.
 TEST_F(Rings, DescriptorsThatComeWithAMessageAreToldAsWhatTheProcessHolds) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const pid_t pid = run(*box, [&](ring& ring) {
@@ -282,7 +282,7 @@ TEST_F(Rings, DescriptorsThatComeWithAMessageAreToldAsWhatTheProcessHolds) {
 }
 
 TEST_F(Rings, StrangersAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   const auto body = [] {
     ring own{};

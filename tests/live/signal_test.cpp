@@ -33,7 +33,7 @@ Child sleeper() {
 
 // The codes that the kernel itself uses for timers, queues and asynchronous input and output.
 TEST_F(Signals, AChosenCodeHidesNoSender) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = sleeper();
   const pid_t target = stranger.pid();
@@ -64,7 +64,7 @@ TEST_F(Signals, AChosenCodeHidesNoSender) {
 
 // It writes into its own pipe, and the kernel sends the signal.
 TEST_F(Signals, ADescriptorsSignalIsItsHolders) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = sleeper();
   const pid_t target = stranger.pid();
@@ -84,7 +84,7 @@ TEST_F(Signals, ADescriptorsSignalIsItsHolders) {
 
 // The processor of a workspace's process is where others' timers run out.
 TEST_F(Signals, AnothersTimerIsNobodysSignal) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = spawn([] {
     signal(SIGUSR1, [](int) {});

@@ -49,7 +49,7 @@ struct UnixAddress {
 };
 
 TEST_F(Sockets, RawPacketAndRareFamiliesAreToldPlainOnesAreNot) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = made_by(*box, [] {
     close(socket(AF_INET, SOCK_STREAM, 0));
@@ -76,7 +76,7 @@ TEST_F(Sockets, RawPacketAndRareFamiliesAreToldPlainOnesAreNot) {
 }
 
 TEST_F(Sockets, BindListenAndAcceptAreToldWithBothEnds) {
-  start();
+  share();
   const auto box = workspace();
   int ports[2];
   ASSERT_EQ(pipe(ports), 0);
@@ -116,7 +116,7 @@ TEST_F(Sockets, BindListenAndAcceptAreToldWithBothEnds) {
 }
 
 TEST_F(Sockets, MappedBindIsIpv4) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = made_by(*box, [] {
     const int fd = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -134,7 +134,7 @@ TEST_F(Sockets, MappedBindIsIpv4) {
 // The listener is another workspace's: both calls name the other one. The client comes by a
 // symbolic link, and is told with the socket's own name.
 TEST_F(Sockets, UnixConnectIsToldByTheSocketsOwnNameWithItsPeer) {
-  start();
+  share();
   const auto server_box = workspace(1), client_box = workspace(2);
   for (const std::string& name :
        {fmt::format("/tmp/{}.{}", kProbe, getpid()), fmt::format("@{}.{}", kProbe, getpid())}) {
@@ -192,7 +192,7 @@ TEST_F(Sockets, UnixConnectIsToldByTheSocketsOwnNameWithItsPeer) {
 }
 
 TEST_F(Sockets, AUnixConnectThatFailsIsMarkedAsTheCallersClaim) {
-  start();
+  share();
   const auto box = workspace();
   const UnixAddress nobody("/tmp/picket-nobody-listens");
   const auto told = made_by(*box, [&] {
@@ -206,7 +206,7 @@ TEST_F(Sockets, AUnixConnectThatFailsIsMarkedAsTheCallersClaim) {
 
 // Also of several in one call; each once, and again when it ends otherwise.
 TEST_F(Sockets, DatagramsToAUnixNameAreToldByTheNameThatWasAsked) {
-  start();
+  share();
   const auto box = workspace();
   const std::string path = fmt::format("/tmp/{}.{}.datagrams", kProbe, getpid());
   const UnixAddress there(path), abstract("@" + path), nobody(path + ".nobody");
@@ -257,7 +257,7 @@ TEST_F(Sockets, DatagramsToAUnixNameAreToldByTheNameThatWasAsked) {
 
 // To the kernel a NUL is a byte of an abstract name like others.
 TEST_F(Sockets, AnAbstractNameIsToldWithAllOfItsBytes) {
-  start();
+  share();
   const auto box = workspace();
   const std::string name = fmt::format("@{}.{}", kProbe, getpid()) + std::string("\0and\0more", 9);
   const UnixAddress there(name), nobody(name + "!");
@@ -273,7 +273,7 @@ TEST_F(Sockets, AnAbstractNameIsToldWithAllOfItsBytes) {
 
 // Behind the sender's credentials, in the second of two messages.
 TEST_F(Sockets, DescriptorsThatComeWithSeveralMessagesAreToldAsHeld) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   Child child = spawn_in(*box, [&] {
@@ -317,7 +317,7 @@ TEST_F(Sockets, DescriptorsThatComeWithSeveralMessagesAreToldAsHeld) {
 }
 
 TEST_F(Sockets, StrangersAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = spawn([] {
     const Listener listener;

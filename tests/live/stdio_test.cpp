@@ -27,7 +27,7 @@ class Stdio : public LiveSensorTest {
 };
 
 TEST_F(Stdio, EveryWayToDuplicateIsTold) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const auto told = bound_by(*box, [&] {
@@ -56,7 +56,7 @@ TEST_F(Stdio, EveryWayToDuplicateIsTold) {
 
 // dup2 first, connect then: nothing is duplicated any more when the socket becomes a connection.
 TEST_F(Stdio, ConnectOfWhatIsStandardInputAndOutputIsTold) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const sockaddr_in peer = loopback4(listener.port());
@@ -79,7 +79,7 @@ TEST_F(Stdio, ConnectOfWhatIsStandardInputAndOutputIsTold) {
 
 // A daemon that closed its descriptors: its connections land on 0 and 1, each of them another.
 TEST_F(Stdio, ConnectionsThatHappenToBeZeroAndOneAreNot) {
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const auto told = bound_by(*box, [&] {
@@ -94,7 +94,7 @@ TEST_F(Stdio, ConnectionsThatHappenToBeZeroAndOneAreNot) {
 
 TEST_F(Stdio, CallsThroughThe32BitInterfaceAreTold) {
   if (!takes_32bit_calls()) GTEST_SKIP() << "this machine takes no 32-bit calls";
-  start();
+  share();
   const auto box = workspace();
   const Listener listener;
   const auto told = bound_by(*box, [&] {
@@ -141,7 +141,7 @@ TEST_F(Stdio, WithoutCompatCallsCoverageNamesTheHole) {
 }
 
 TEST_F(Stdio, FilesAndOtherDescriptorsAreNot) {
-  start();
+  share();
   const auto box = workspace();
   const auto told = bound_by(*box, [] {
     const int file = open("/dev/null", O_RDWR);
@@ -158,7 +158,7 @@ TEST_F(Stdio, FilesAndOtherDescriptorsAreNot) {
 }
 
 TEST_F(Stdio, KindsOfDescriptorsAtExec) {
-  start();
+  share();
   const auto box = workspace();
   const std::string fifo = testing::TempDir() + "picket-live-fifo-" + std::to_string(getpid());
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);

@@ -41,7 +41,7 @@ ino_t own_mount_namespace() {
 }
 
 TEST_F(System, ANewNamespaceIsInTheRecord) {
-  start();
+  share();
   const auto box = workspace();
   const auto calls =
       made_by(*box, [] { return unshare(CLONE_NEWNS) == 0 && unshare(0) == 0 ? 0 : 1; });
@@ -56,7 +56,7 @@ TEST_F(System, ANewNamespaceIsInTheRecord) {
 }
 
 TEST_F(System, ARefusedCallIsToldWithItsError) {
-  start();
+  share();
   const auto box = workspace();
   const auto calls = made_by(*box, [] {
     const int file = open("/dev/null", O_RDONLY);
@@ -72,7 +72,7 @@ TEST_F(System, ARefusedCallIsToldWithItsError) {
 
 // The kernel goes by the lower half of the register of a call's number, and of an int.
 TEST_F(System, WhatTheKernelDoesNotLookAtHidesNothing) {
-  start();
+  share();
   const auto box = workspace();
   const auto calls = made_by(*box, [] {
     constexpr long kAbove = 1L << 32;
@@ -85,7 +85,7 @@ TEST_F(System, WhatTheKernelDoesNotLookAtHidesNothing) {
 }
 
 TEST_F(System, WhatAMemfdIsCalledIsTheKernelsName) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] { return memfd_create("payload", MFD_CLOEXEC) < 0; });
   const pid_t pid = child.pid();
@@ -100,7 +100,7 @@ TEST_F(System, WhatAMemfdIsCalledIsTheKernelsName) {
 }
 
 TEST_F(System, TextsOfAMountAreToldInTheirOrder) {
-  start();
+  share();
   const auto box = workspace();
   Child child = spawn_in(*box, [] {
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
@@ -125,7 +125,7 @@ TEST_F(System, TextsOfAMountAreToldInTheirOrder) {
 }
 
 TEST_F(System, ADebuggersStepsAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   const auto calls = made_by(*box, [] {
     const pid_t traced = fork();
@@ -148,7 +148,7 @@ TEST_F(System, ADebuggersStepsAreNotTold) {
 
 // To one's own child nobody is surprised by a signal; to a stranger it is told with the target.
 TEST_F(System, SignalsToStrangersAreToldWithTheirTarget) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = spawn([] {
     pause();
@@ -203,7 +203,7 @@ std::string target_name(const pk_system* call) {
 }
 
 TEST_F(System, CallsAboutAProcessTellWhichOne) {
-  start();
+  share();
   const auto box = workspace(1), other = workspace(2);
   const Victim victim(*other, 1001);
   const pid_t pid = victim.pid();
@@ -243,7 +243,7 @@ TEST_F(System, CallsAboutAProcessTellWhichOne) {
 }
 
 TEST_F(System, WhatIsNoProcessHasNoTarget) {
-  start();
+  share();
   const auto box = workspace();
   const auto calls = made_by(*box, [] {
     const int file = open("/dev/null", O_RDONLY);
@@ -261,7 +261,7 @@ TEST_F(System, WhatIsNoProcessHasNoTarget) {
 
 // The number is one of the caller's pid namespace; who is meant is told as the node counts.
 TEST_F(System, ATargetIsFoundByItsNumberInTheCallersPidNamespace) {
-  start();
+  share();
   const auto box = workspace();
   Child outer = spawn_in(*box, [] {
     if (unshare(CLONE_NEWPID) != 0) return 1;
@@ -297,7 +297,7 @@ bool become_tracer(uid_t user) {
 }
 
 TEST_F(System, ATargetWithMoreRightsIsToldAsThat) {
-  start();
+  share();
   const auto box = workspace();
   const Victim root(*box, 0), user(*box, 1001);
   const pid_t above = root.pid(), beside = user.pid();
@@ -326,7 +326,7 @@ TEST_F(System, ATargetWithMoreRightsIsToldAsThat) {
 
 // As whom a process acts is of the moment, in every record.
 TEST_F(System, CredentialsAreThoseOfNow) {
-  start();
+  share();
   const auto box = workspace();
   const auto calls = made_by(*box, [] {
     if (unshare(0) != 0 || setresgid(1003, 1003, 1003) != 0 || setresuid(1001, 1001, 1001) != 0)
@@ -344,7 +344,7 @@ TEST_F(System, CredentialsAreThoseOfNow) {
 }
 
 TEST_F(System, StrangersAreNotTold) {
-  start();
+  share();
   const auto box = workspace();
   Child stranger = spawn([] { return unshare(0); });
   const pid_t pid = stranger.pid();
