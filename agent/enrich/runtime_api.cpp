@@ -58,12 +58,18 @@ struct RuntimeApi::Impl {
   template <class Answer, class Call>
   absl::StatusOr<Answer> ask(const std::string& what, Call call, const std::string& space = {}) {
     if (absl::Status opened = open(); !opened.ok()) return opened;
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + options.timeout);
-    context.set_wait_for_ready(true);
-    if (!space.empty()) context.AddMetadata("containerd-namespace", space);
+    const auto deadline = std::chrono::system_clock::now() + options.timeout;
     Answer answer;
-    const grpc::Status status = call(context, answer);
+    grpc::Status status;
+    do {  // once more where the question went into a connection that was gone already
+      grpc::ClientContext context;
+      context.set_deadline(deadline);
+      context.set_wait_for_ready(true);
+      if (!space.empty()) context.AddMetadata("containerd-namespace", space);
+      answer.Clear();
+      status = call(context, answer);
+    } while (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+             std::chrono::system_clock::now() < deadline);
     if (status.ok()) return answer;
     const std::string words = fmt::format("ask {} at {}: {}", what, socket, status.error_message());
     const grpc::StatusCode code = status.error_code();
