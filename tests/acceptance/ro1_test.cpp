@@ -65,13 +65,18 @@ class RO1 : public AcceptanceTest {
                  read_file(loud_[i]->written("/tmp/flood")).value_or(""));
     }
   }
+  // Nothing else tells that the agent has read on: a mark may be lost as long as the ring is full.
   void expect_both_attacks() {
-    alerts_so_far(*quiet_);
-    alerts_so_far(*loud_[0]);
-    EXPECT_EQ(by_rule(distinct(seen(*quiet_)), "reverse_shell").size(), 1u);
-    EXPECT_EQ(by_rule(distinct(seen(*loud_[0])), "reverse_shell").size(), 1u);
+    for (const Container* box : {quiet_.get(), loud_[0].get()}) {
+      auto told = deployment().alerts().all_until("the attack in " + box->id(), [&](const Alert&) {
+        return !by_rule(seen(*box), "reverse_shell").empty();
+      });
+      EXPECT_TRUE(told.ok()) << told.status();
+      EXPECT_EQ(by_rule(distinct(seen(*box)), "reverse_shell").size(), 1u);
+    }
   }
   void expect_nothing_lost_of_the_quiet_one() {
+    alerts_so_far(*quiet_);
     EXPECT_EQ(load_alerts(seen(*quiet_)).size(), static_cast<size_t>(kProcesses));
     EXPECT_TRUE(blind_spots(seen(*quiet_)).empty()) << Alert(blind_spots(seen(*quiet_))).dump(1);
   }
