@@ -110,6 +110,15 @@ TEST(SequenceBegin, OneOfAnotherBranchTakesNobodysPlace) {
   EXPECT_EQ(stage.found.size(), 1u);
 }
 
+TEST(SequenceBegin, OneEventIsTheEndOfOne) {
+  Stage stage(kThreeSteps);
+  stage.session = 1;
+  stage.event(100, "curl", 1).event(101, "curl", 2).event(102, "chmod", 3).event(103, "payload", 3);
+  EXPECT_EQ(stage.found.size(), 1u);
+  stage.event(104, "payload", 1);
+  EXPECT_EQ(stage.found.size(), 1u);
+}
+
 TEST(SequenceBegin, ASessionThatWasLeftIsStillTheFirstProcesses) {
   Stage stage(kThreeSteps);
   stage.session = stage.first_session = 1;

@@ -42,6 +42,10 @@ struct SequenceTracker::Step {
 
   const SequenceStep& step() const { return sequence.steps[index]; }
   bool is_of(const Open& open) const { return open.is_of(subtree); }
+  // All has happened then, or all but what is to be absent.
+  bool is_last() const {
+    return step().count == 1 && sequence.next(index + 1) == sequence.steps.size();
+  }
   // By the time of the events: in which order they arrive does not matter.
   bool in_time(const Open& open) const {
     if (open.slides()) return true;
@@ -231,6 +235,13 @@ bool SequenceTracker::take(const Step& step, Place& place, Opens& opens, Finding
   std::vector<Open*> waiting;
   for (const auto& open : opens)
     if (waits(open)) waiting.push_back(open.get());
+  if (step.is_last() && waiting.size() > 1) {  // one event is the end of one
+    const auto by_begin = [](const Open* a, const Open* b) { return a->first_ns < b->first_ns; };
+    Open* one = step.sequence.ends_absent() ? *std::ranges::min_element(waiting, by_begin)
+                                            : *std::ranges::max_element(waiting, by_begin);
+    place.erase_if(opens, [&](const Open& open) { return &open != one && waits(&open); });
+    waiting = {one};
+  }
   for (Open* open : waiting) {
     if (advance(step, place, opens, *open, sink)) {
       place.erase_if(opens, [&](const Open& one) { return &one == open; });
