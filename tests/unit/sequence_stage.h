@@ -31,6 +31,7 @@ class Stage {
     Scene scene(address.empty() ? PK_EXEC : PK_CONNECT);
     if (!address.empty()) scene.with("remote_addr", address).with("remote_port", "443");
     scene.init.vpid = 1;
+    scene.init.session = first_session;
     scene.parent.key = {200 + branch, 7};
     scene.parent.session = session;
     scene.process.session = session;
@@ -52,7 +53,7 @@ class Stage {
 
   RuleDetector detector;
   std::vector<Finding> found;
-  uint32_t session = 0;
+  uint32_t session = 0, first_session = 0;
   std::string owner;
 
  private:

@@ -17,10 +17,10 @@ bool is_first_of_workspace(const Process& process) {
 Subtree subtree_of(const Process& process) {
   const Process* below = &process;
   for (const Process& ancestor : lineage(process)) {
-    if (is_first_of_workspace(ancestor)) break;
+    if (is_first_of_workspace(ancestor)) return {below->key, process.session, ancestor.session};
     below = &ancestor;
   }
-  return {below->key, process.session};
+  return {below->key, process.session, 0};
 }
 
 }  // namespace picket

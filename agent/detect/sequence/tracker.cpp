@@ -23,7 +23,6 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kAbsenceSlack = kSecond;
 // Events wait for the identity of their workspace while the clock goes on.
 constexpr uint64_t kKept = 10 * kSecond;
-constexpr size_t kCounting = 4;  // sequences of a subtree that count at the same step
 
 }  // namespace
 
@@ -42,11 +41,15 @@ struct SequenceTracker::Step {
   const EarlyStep* kept = nullptr;
 
   const SequenceStep& step() const { return sequence.steps[index]; }
-  bool is_of(const Open& open) const { return same_subtree(open.subtree, subtree); }
+  bool is_of(const Open& open) const { return open.is_of(subtree); }
+  // All has happened then, or all but what is to be absent.
+  bool is_last() const {
+    return step().count == 1 && sequence.next(index + 1) == sequence.steps.size();
+  }
   // By the time of the events: in which order they arrive does not matter.
   bool in_time(const Open& open) const {
     if (open.slides()) return true;
-    return time_ns >= open.since_ns && time_ns <= open.end_ns(sequence) &&
+    return time_ns >= open.since_ns && time_ns <= open.last_end_ns(sequence) &&
            (open.ended_ns == 0 || time_ns < open.ended_ns);
   }
   // What counts is never kept: its order does not matter.
@@ -99,25 +102,24 @@ struct SequenceTracker::Place {
       return true;
     });
   }
-  // `moved` waits for another step than before: of those of one subtree that wait for the same,
-  // the latest has the most time left, and of those that wait for the end the first ends first.
-  void keep_one(Opens& opens, const Open& moved, const Sequence& sequence) {
+  // `moved` waits for another step than before. Of those of one subtree that wait for the same, the
+  // latest has the most time left, and of those that wait for the end the first ends first; of
+  // those that count the first one goes on with the others' beginnings.
+  void keep_one(Opens& opens, Open& moved, const Sequence& sequence) {
     const bool at_end = moved.next == sequence.steps.size();
     const bool counts = !at_end && sequence.steps[moved.next].count > 1;
-    const auto rivals = [&](const Open& one) {
-      return one.next == moved.next && same_subtree(one.subtree, moved.subtree) &&
-             (one.ended_ns == 0) == (moved.ended_ns == 0);
-    };
-    const auto count = std::ranges::count_if(opens, [&](const auto& one) { return rivals(*one); });
-    if (static_cast<size_t>(count) <= (counts ? kCounting : 1)) return;
-    const Open* loser = nullptr;
-    for (const auto& one : opens) {
-      if (!rivals(*one)) continue;
-      const bool worse = loser == nullptr || (at_end ? one->first_ns > loser->first_ns
-                                                     : one->first_ns < loser->first_ns);
-      if (worse) loser = one.get();
-    }
-    erase_if(opens, [&](const Open& one) { return &one == loser; });
+    const auto rival = std::ranges::find_if(opens, [&](const std::unique_ptr<Open>& one) {
+      return one.get() != &moved && one->next == moved.next &&
+             (counts ? one->is_of(moved.subtree) : one->subtree == moved.subtree) &&
+             (one->ended_ns == 0) == (moved.ended_ns == 0);
+    });
+    if (rival == opens.end()) return;
+    const Open* loser = &moved;
+    if (counts)
+      (*rival)->absorb(moved);
+    else if (at_end == ((*rival)->first_ns > moved.first_ns))
+      loser = rival->get();
+    erase_if(opens, [&](const Open& open) { return &open == loser; });
   }
 };
 
@@ -208,6 +210,10 @@ void SequenceTracker::end(const Step& step, Place& place, Opens& opens) {
     if (open->next == step.index + 1 && step.is_of(*open) && step.in_time(*open))
       ended.push_back(open.get());
   for (Open* open : ended) {
+    const size_t before = open->counter.size();
+    const bool goes_on = open->keeps_others(step.subtree, step.time_ns);
+    place.values -= before - open->counter.size();
+    if (goes_on) continue;
     open->ended_ns = step.time_ns;
     place.keep_one(opens, *open, step.sequence);
   }
@@ -229,8 +235,15 @@ bool SequenceTracker::take(const Step& step, Place& place, Opens& opens, Finding
   std::vector<Open*> waiting;
   for (const auto& open : opens)
     if (waits(open)) waiting.push_back(open.get());
+  if (step.is_last() && waiting.size() > 1) {  // one event is the end of one
+    const auto by_begin = [](const Open* a, const Open* b) { return a->first_ns < b->first_ns; };
+    Open* one = step.sequence.ends_absent() ? *std::ranges::min_element(waiting, by_begin)
+                                            : *std::ranges::max_element(waiting, by_begin);
+    place.erase_if(opens, [&](const Open& open) { return &open != one && waits(&open); });
+    waiting = {one};
+  }
   for (Open* open : waiting) {
-    if (advance(step, place, *open, sink)) {
+    if (advance(step, place, opens, *open, sink)) {
       place.erase_if(opens, [&](const Open& one) { return &one == open; });
     } else if (open->next != step.index) {
       place.keep_one(opens, *open, step.sequence);
@@ -239,8 +252,40 @@ bool SequenceTracker::take(const Step& step, Place& place, Opens& opens, Finding
   return !waiting.empty();
 }
 
+// What was counted is enough for the first beginning. Those behind it, for which it is enough as
+// well, have more time left; for the others a sequence of their own goes on.
+void SequenceTracker::go_on_with_the_latest(const Step& step, Place& place, Opens& opens,
+                                            Open& open) {
+  while (!open.later.empty()) {
+    auto other = std::make_unique<Open>(open);
+    other->take_later();
+    if (other->amount(step.step()) < step.step().count) {
+      place.values += other->counter.size();
+      ++place.open;
+      open.later.clear();
+      opens.push_back(std::move(other));
+      return;
+    }
+    place.values -= open.counter.size() - other->counter.size();
+    open = std::move(*other);
+    open.number = open.amount(step.step());
+  }
+}
+
+// To the time of an event that is counted, which adds that much: past what is too old, and past the
+// beginnings whose time is over.
+void SequenceTracker::slide(const Step& step, Open& open, uint64_t more) {
+  bool slid = open.slides();
+  if (slid) open.forget_before(step.time_ns - std::min(step.time_ns, step.sequence.window_ns));
+  for (; !open.later.empty() && step.time_ns > open.end_ns(step.sequence); slid = true)
+    open.take_later();
+  if (slid && open.finding.has_value() && open.amount(step.step()) + more < step.step().count)
+    open.begin_again();
+}
+
 // Whether the sequence is over.
-bool SequenceTracker::advance(const Step& step, Place& place, Open& open, FindingSink& sink) {
+bool SequenceTracker::advance(const Step& step, Place& place, Opens& opens, Open& open,
+                              FindingSink& sink) {
   const Sequence& sequence = step.sequence;
   const bool counts = step.step().count > 1;
   if (counts && !count(step, place, open)) return false;
@@ -249,8 +294,9 @@ bool SequenceTracker::advance(const Step& step, Place& place, Open& open, Findin
     open.last_ns = step.time_ns;
     open.evidence.push_back(step.evidence());
   }
-  open.evidence.back().count = counts ? open.number : 1;
   const size_t next = sequence.next(step.index + 1);
+  if (counts && next < sequence.steps.size()) go_on_with_the_latest(step, place, opens, open);
+  open.evidence.back().count = counts ? open.number : 1;
   if (next < sequence.steps.size()) {
     place.values -= open.counter.size();
     open.reach(next, step.time_ns);
@@ -285,13 +331,8 @@ bool SequenceTracker::add_up(const Step& step, Open& open) {
   uint64_t amount = 0;
   if (text.has_value()) std::from_chars(text->data(), text->data() + text->size(), amount);
   if (amount == 0) return false;
-  const uint64_t window_ns = step.sequence.window_ns;
-  if (open.slides()) {
-    open.forget_before(step.time_ns - std::min(step.time_ns, window_ns));
-    if (open.finding.has_value() && open.sum.total() + amount < step.step().count)
-      open.begin_again();
-  }
-  open.sum.add(step.time_ns, amount, window_ns);
+  slide(step, open, amount);
+  open.sum.add(step.time_ns, amount, step.sequence.window_ns);
   if (open.slides()) open.first_ns = open.sum.oldest_ns();
   open.last_ns = step.time_ns;
   if (!open.finding.has_value()) open.add_counted(step.evidence());
@@ -311,11 +352,7 @@ bool SequenceTracker::count(const Step& step, Place& place, Open& open) {
     value = absl::HashOf(*text, step.observation->workspace.cgroup_id);
   }
   const size_t before = open.counter.size();
-  if (open.slides()) {
-    const uint64_t window_ns = step.sequence.window_ns;
-    open.forget_before(step.time_ns - std::min(step.time_ns, window_ns));
-    if (open.finding.has_value() && open.counter.size() + 1 < step.step().count) open.begin_again();
-  }
+  slide(step, open, 1);
   const bool fresh = open.counter.add(step.time_ns, value);
   place.values += open.counter.size() - before;
   for (; place.values > limits_.values && open.counter.size() > 1; --place.values) {
@@ -378,7 +415,7 @@ void SequenceTracker::tick(uint32_t rule, Place& place, Opens& opens, uint64_t n
   place.erase_if(opens, [&](const Open& open) {
     if (open.ended_ns != 0) return now_ns > open.ended_ns + kAbsenceSlack;
     const bool at_end = open.next == sequence.steps.size();
-    return now_ns > open.end_ns(sequence) + (at_end ? kAbsenceSlack : kKept);
+    return now_ns > open.last_end_ns(sequence) + (at_end ? kAbsenceSlack : kKept);
   });
 }
 

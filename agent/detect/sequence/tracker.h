@@ -61,7 +61,9 @@ class SequenceTracker {
   bool apply(const Step& step, Place& place, Opens& opens, FindingSink& sink);
   bool take(const Step& step, Place& place, Opens& opens, FindingSink& sink);
   void end(const Step& step, Place& place, Opens& opens);
-  bool advance(const Step& step, Place& place, Open& open, FindingSink& sink);
+  bool advance(const Step& step, Place& place, Opens& opens, Open& open, FindingSink& sink);
+  void go_on_with_the_latest(const Step& step, Place& place, Opens& opens, Open& open);
+  void slide(const Step& step, Open& open, uint64_t more);
   bool count(const Step& step, Place& place, Open& open);
   bool add_up(const Step& step, Open& open);
   void make_room(Place& place, uint64_t time_ns);

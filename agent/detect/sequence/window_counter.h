@@ -13,6 +13,9 @@ namespace picket {
 class WindowCounter {
  public:
   WindowCounter() = default;
+  WindowCounter(const WindowCounter& other) {
+    for (const Seen& seen : other.seen_) add(seen.time_ns, seen.value);
+  }
   WindowCounter(WindowCounter&&) = default;
   WindowCounter& operator=(WindowCounter&&) = default;
 
