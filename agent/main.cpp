@@ -1,8 +1,5 @@
 // picketd: watches every container of this node.
-#include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -13,22 +10,13 @@
 #include "agent/app/seccomp_profile.h"
 #include "agent/app/version.h"
 #include "agent/detect/rule/rule_set.h"
+#include "common/log.h"
 #include "common/tls.h"
 #include "common/tls_refusals.h"
 
 namespace {
 
 enum Exit { kOk = 0, kFailure = 1, kUsage = 2, kInvalid = 3 };
-
-void set_up_log(const picket::AgentConfig& config) {
-  // Standard output belongs to the findings of --standalone.
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("picketd"));
-  spdlog::set_level(spdlog::level::from_str(config.log_level));
-  if (config.log_format == "json") {
-    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","message":"%v"})");
-  }
-  spdlog::flush_on(spdlog::level::info);
-}
 
 int fail(const absl::Status& status, Exit exit_code) {
   std::cerr << "picketd: " << std::string(status.message()) << '\n';
@@ -110,7 +98,8 @@ int main(int argc, char** argv) {
     std::cout << config_file << ": ok\n";
     return kOk;
   }
-  set_up_log(*config);
+  // Standard output belongs to the findings of --standalone.
+  picket::set_up_log(config->log_level, config->log_format);
   if (coverage) {
     const auto report = picket::coverage_report(*config);
     if (!report.ok()) return fail(report.status(), kFailure);
