@@ -7,6 +7,7 @@
 
 #include "agent/app/agent.h"
 #include "agent/app/coverage_report.h"
+#include "agent/app/doctor.h"
 #include "agent/app/seccomp_profile.h"
 #include "agent/app/version.h"
 #include "agent/detect/rule/rule_set.h"
@@ -62,7 +63,7 @@ int main(int argc, char** argv) {
   picket::AgentMode mode;
   std::vector<std::filesystem::path> rules;
   std::filesystem::path seccomp;
-  bool validate = false, coverage = false;
+  bool validate = false, coverage = false, doctor = false;
   app.add_option("--config", config_file, "Configuration file")->capture_default_str();
   app.add_flag("--standalone", mode.standalone,
                "Print findings as JSON lines; no collector, no responses. Without a configuration "
@@ -72,6 +73,9 @@ int main(int argc, char** argv) {
   app.add_flag("--coverage", coverage,
                "Print as JSON what this kernel lets the agent see, and end. The same files as with "
                "--standalone");
+  app.add_flag("--doctor", doctor,
+               "Print what this node can and cannot do, and why, as lines of JSON, and end; "
+               "`picketctl doctor` puts them in words");
   app.add_flag("--validate", validate, "Check the configuration and end");
   app.add_option(
       "--write-seccomp", seccomp,
@@ -90,6 +94,11 @@ int main(int argc, char** argv) {
     return kOk;
   }
   picket::require_tls13();
+  if (doctor) {
+    picket::set_up_log("error", picket::LogFormat::text);  // standard output is the report's
+    std::cout << picket::doctor_report(config_file) << std::flush;
+    return kOk;
+  }
   const bool alone = mode.standalone || coverage;
   auto config = read_config(config_file, alone, app.count("--config") != 0);
   if (!config.ok()) return fail(config.status(), kInvalid);
