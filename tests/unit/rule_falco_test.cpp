@@ -184,6 +184,20 @@ TEST(RuleOverride, AppendNotesEveryKeyThatItLeaves) {
   }
 }
 
+TEST(RuleOverride, ASwitchTakesNoOtherKey) {
+  for (const char* key : {"shadow: true", "why: w", "respond: none", "merge: process", "tags: [a]",
+                          "warn_evttypes: false", "skip-if-unknown-filter: true",
+                          "scope: {owner: a}", "exceptions: []"}) {
+    const std::string name(key, std::string_view(key).find(':'));
+    EXPECT_THAT(errors_of(base("- rule: r\n  enabled: true\n  " + std::string(key) + "\n")),
+                ElementsAre(AllOf(HasSubstr("test.yaml:8:"),
+                                  HasSubstr("beside 'enabled' alone '" + name +
+                                            "' would change nothing; an override with '" + name +
+                                            ": replace' expected"))));
+  }
+  EXPECT_FALSE(fires(base("- rule: r\n  enabled: false\n  source: syscall\n")));
+}
+
 TEST(RuleOverride, ASequenceTakesNoCondition) {
   const std::string steps =
       "  sequence: {within: 5s, steps: [{step: a, condition: evt.type = execve},"
