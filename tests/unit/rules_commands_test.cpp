@@ -239,6 +239,22 @@ TEST_F(RulesCommands, TestFailsWhereARuleDoesWhatItsTestDoesNotExpect) {
   EXPECT_EQ(results[2]["passed"], true);
 }
 
+TEST_F(RulesCommands, EventsOfATestMayBeCloseToEachOther) {
+  const std::string rules = write("shell.yaml", kRule);
+  const auto tested = [&](const std::string& first, const std::string& second) {
+    write("shell.test.yaml",
+          "- name: close\n  expect: hit\n  events:\n    - {event: exec, exe: /bin/zsh, at: " +
+              first + "}\n    - {event: exec, exe: /bin/bash, at: " + second +
+              "}\n- name: zsh\n  events: [{event: exec, exe: /usr/bin/zsh}]\n  expect: miss\n");
+    return run({"test", rules});
+  };
+  EXPECT_EQ(tested("1s", "1.005s"), 0) << err_;
+  EXPECT_EQ(tested("2.00s", "2.01s"), 0) << err_;
+  EXPECT_EQ(tested("2s", "2s"), 0) << err_;
+  EXPECT_EQ(tested("2s", "1.999s"), 3);
+  EXPECT_THAT(err_, HasSubstr("'1.999s' is before the event above it"));
+}
+
 TEST_F(RulesCommands, TestFilesAreCheckedToo) {
   const std::string rules = write("shell.yaml", kRule);
   const std::string tests = write(
