@@ -162,5 +162,47 @@ TEST(RuleAnalysis, AnEmptyListIsNoted) {
               ElementsAre(HasSubstr("nothing is in an empty list"), HasSubstr("can never match")));
 }
 
+TEST(RuleAnalysis, ValuesThatNothingEverHasAreNoted) {
+  EXPECT_THAT(notes(connects("a", "fd.rip = \"::ffff:1.2.3.4\"")),
+              ElementsAre(HasSubstr("IPv4 within IPv6 is told as IPv4")));
+  EXPECT_THAT(
+      notes(connects("a", "fd.l4proto = TCP")),
+      ElementsAre(HasSubstr("'fd.l4proto' is never 'TCP'; it is one of: tcp udp icmp raw")));
+  EXPECT_THAT(notes(connects("a", "fd.rport in (443, 70000)")),
+              ElementsAre(HasSubstr("'fd.rport' is never 70000; a port is a number from 0 to")));
+  EXPECT_THAT(notes(named("a", "tolower(proc.name) = CURL")),
+              ElementsAre(HasSubstr("'tolower(proc.name)' never has the letters of 'CURL'")));
+  EXPECT_THAT(notes(named("a", "basename(toupper(proc.exe)) in (CURL, wget)")),
+              ElementsAre(HasSubstr("never has the letters of 'wget'")));
+  EXPECT_THAT(notes(named("a", "proc.name glob \"[a\"")),
+              ElementsAre(HasSubstr("a '[' of '[a' has no ']' and stands for itself")));
+  for (const char* fine :
+       {"proc.name glob \"[a]*\"", "proc.name glob \"\\[a\"", "tolower(proc.name) = curl",
+        "tolower(proc.name) regex \"\\S+\"", "tolower(proc.name) icontains CURL"})
+    EXPECT_THAT(notes(named("a", fine)), IsEmpty()) << fine;
+  EXPECT_THAT(notes(connects("a", "fd.l4proto = tcp and fd.rport = 65535 and fd.rip = ::1")),
+              IsEmpty());
+}
+
+TEST(RuleAnalysis, NamesThatStandForNothingAreNoted) {
+  const std::string except = "  exceptions: [{name: e, fields: proc.pname, values: [";
+  EXPECT_THAT(
+      notes(named("a", "proc.name = x", except + "no_such_list]}]\n")),
+      ElementsAre("test.yaml:6:55: no list is called 'no_such_list': it stands for itself"));
+  EXPECT_THAT(notes(named("a", "proc.name = x", except + "make]}]\n")), IsEmpty());
+  EXPECT_THAT(notes(named("a", "proc.name = x",
+                          "  exceptions: [{name: e, fields: proc.pname, values: [b]}, {name: e, "
+                          "fields: proc.pid, values: [1]}]\n")),
+              ElementsAre(HasSubstr("exception 'e' stands twice in this rule")));
+  for (const char* name : {"a b", "and", "not x", "m("}) {
+    const std::string macro = "- macro: " + std::string(name) + "\n  condition: proc.name = x\n";
+    EXPECT_THAT(notes(macro + named("a", "proc.pid = 3")),
+                ElementsAre(HasSubstr("test.yaml:1:10: no condition can name the macro")))
+        << name;
+  }
+  EXPECT_THAT(notes("- macro: a-b.c_2\n  condition: proc.name = x\n" + named("a", "a-b.c_2")),
+              IsEmpty());
+}
+
 }  // namespace
 }  // namespace picket

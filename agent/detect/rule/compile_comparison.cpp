@@ -7,6 +7,7 @@
 #include "agent/detect/rule/compiler.h"
 #include "agent/detect/rule/event_names.h"
 #include "agent/detect/rule/field_match.h"
+#include "agent/detect/rule/value_doubts.h"
 
 namespace picket::rule {
 namespace {
@@ -152,7 +153,11 @@ bool Compiler::check(const FieldReference& field, Operator op, std::string_view 
   } else {
     wrong = check_value(field, op, value);
   }
-  if (wrong.empty()) return true;
+  if (wrong.empty()) {
+    if (std::string doubt = doubt_about(field, op, value); !doubt.empty() && field.gap().empty())
+      note(text, offset, std::move(doubt));
+    return true;
+  }
   fail(text, offset, std::move(wrong));
   return false;
 }

@@ -36,6 +36,7 @@ std::unique_ptr<Program> Compiler::compile() {
   for (const auto& [name, definition] : definitions_.lists) list(name);
   for (const auto& [name, definition] : definitions_.macros) {
     if (gives_up()) break;
+    note_unusable(name, definition.name);
     Expression use;
     use.macro = name;
     compile_macro(use, definition.name);
@@ -55,6 +56,17 @@ std::unique_ptr<Program> Compiler::compile() {
   report_.macros = definitions_.macros.size();
   report_.lists = definitions_.lists.size();
   return program;
+}
+
+// A macro that no condition can name, as a blank or a word of the language is in the way.
+void Compiler::note_unusable(std::string_view macro, const SourceText& at) {
+  const auto parsed = parse_condition(macro);
+  const auto* use = std::get_if<std::unique_ptr<Expression>>(&parsed);
+  if (use != nullptr && (*use)->kind == Expression::Kind::macro && (*use)->macro == macro) return;
+  note(at, 0,
+       fmt::format("no condition can name the macro '{}'; a name of letters, digits, '_', '-' and "
+                   "'.' expected",
+                   macro));
 }
 
 void Compiler::bind_file_classes(Program& program) const {

@@ -48,6 +48,7 @@ class Compiler {
     std::vector<std::string> values;
   };
 
+  void note_unusable(std::string_view macro, const SourceText& at);
   void bind_file_classes(Program& program) const;
   void compile_rule(const RuleDefinition& rule, Program& program);
   std::optional<NodeId> compile_condition(const RuleDefinition& rule, const SourceText& text);

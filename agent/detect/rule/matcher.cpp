@@ -88,12 +88,6 @@ constexpr auto kPorts = std::to_array<std::pair<std::string_view, int64_t>>({
     {"x11", 6000},
 });
 
-bool is_port(const FieldReference& field) {
-  constexpr auto kFields =
-      std::to_array<std::string_view>({"fd.port", "fd.rport", "fd.lport", "fd.sport", "fd.cport"});
-  return std::ranges::find(kFields, field.text) != kFields.end();
-}
-
 std::string check_number(const FieldReference& field, std::string_view value) {
   if (number_of(field, value).has_value()) return {};
   return fmt::format("'{}' is a number and cannot be '{}'; a whole number{} expected", field.text,
@@ -174,6 +168,12 @@ std::string check_text(const FieldReference& field, Operator op, std::string_vie
 }
 
 }  // namespace
+
+bool is_port(const FieldReference& field) {
+  constexpr auto kFields =
+      std::to_array<std::string_view>({"fd.port", "fd.rport", "fd.lport", "fd.sport", "fd.cport"});
+  return std::ranges::find(kFields, field.text) != kFields.end();
+}
 
 std::optional<int64_t> number_of(const FieldReference& field, std::string_view value) {
   const auto named = std::ranges::find(kPorts, value, &std::pair<std::string_view, int64_t>::first);
