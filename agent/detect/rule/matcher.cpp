@@ -248,16 +248,24 @@ std::string check_operator(const FieldReference& field, Operator op) {
 }
 
 std::string check_regex(std::string_view value, size_t left, size_t& used) {
-  constexpr size_t kFailed = 2000;  // what one costs that is no regular expression
+  // What one costs that is no regular expression, and one that outgrows what it may have.
+  constexpr size_t kFailed = 2000, kOutgrown = 20'000;
   if (value.size() > kPatternBytes) {
     return fmt::format("a regular expression longer than {} bytes", kPatternBytes);
   }
-  if (left < kFailed) return "too many regular expressions, or too large ones";
+  static const std::string kTooMany = fmt::format(
+      "the regular expressions of these rules compile to more than {} instructions, those that "
+      "fail counted too",
+      kRegexInstructions);
+  if (left < kFailed) return kTooMany;
   const re2::RE2 regex(re2::StringPiece(value.data(), value.size()), regex_options());
-  const size_t cost = regex.ok() ? static_cast<size_t>(regex.ProgramSize()) : kFailed;
+  const bool outgrown = regex.error_code() == re2::RE2::ErrorPatternTooLarge;
+  const size_t cost = regex.ok() ? static_cast<size_t>(regex.ProgramSize())
+                      : outgrown ? kOutgrown
+                                 : kFailed;
   used += std::min(cost, left);
   if (!regex.ok()) return fmt::format("not a regular expression: {}", regex.error());
-  return cost <= left ? "" : "too many regular expressions, or too large ones";
+  return cost <= left ? std::string() : kTooMany;
 }
 
 std::string check_value(const FieldReference& field, Operator op, std::string_view value) {
