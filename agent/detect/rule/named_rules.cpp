@@ -13,6 +13,18 @@ namespace {
 
 using Path = std::filesystem::path;
 
+void add_rule_files(const Path& folder, std::map<Path, Path>& files) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder.empty() ? Path(".") : folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const Path file = folder / entry->path().filename();
+    const bool hidden = file.filename().string().starts_with('.');
+    std::error_code gone;
+    if (!hidden && is_rule_file(file) && entry->is_regular_file(gone))
+      files.emplace(file.lexically_normal(), file);
+  }
+}
+
 // The files of `paths` and those beside them, in the order of their paths; of folders, nothing.
 std::vector<Path> with_those_beside(std::span<const Path> paths) {
   std::map<Path, Path> files;  // as it is named, by its plain form
@@ -22,15 +34,8 @@ std::vector<Path> with_those_beside(std::span<const Path> paths) {
     files.emplace(path.lexically_normal(), path);
   }
   for (const Path& path : paths) {
-    const Path folder = path.parent_path();
-    std::filesystem::directory_iterator entry(folder.empty() ? Path(".") : folder, error);
-    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-      const Path file = folder / entry->path().filename();
-      const bool hidden = file.filename().string().starts_with('.');
-      std::error_code gone;
-      if (!hidden && is_rule_file(file) && entry->is_regular_file(gone))
-        files.emplace(file.lexically_normal(), file);
-    }
+    add_rule_files(path.parent_path(), files);
+    add_rule_files(path.parent_path() / "lists", files);
   }
   std::vector<Path> all;
   for (const auto& [plain, file] : files) all.push_back(file);

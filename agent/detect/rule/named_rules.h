@@ -1,6 +1,7 @@
-// Rules as tools look at them: a file that is named alone is loaded with the rule files beside it,
-// whose lists, macros and classes of files it may use, as the agent loads their folder. Owner: one
-// thread. Errors: as load_rules(); where the folder as a whole has some, the file counts alone.
+// Rules as tools look at them: a file that is named alone is loaded with the rule files beside it
+// and in the folder `lists` there, whose lists, macros and classes of files it may use, as the
+// agent loads their folder. Owner: one thread. Errors: as load_rules(); where all of them together
+// have some, the file counts alone.
 #pragma once
 
 #include <filesystem>
