@@ -48,8 +48,8 @@ TEST(RuleAnalysis, SoIsOneWhoseValuesTheOtherHasToo) {
   EXPECT_TRUE(shadowed("proc.name endswith .b", "proc.name endswith a.b"));
   EXPECT_TRUE(shadowed("proc.name contains b", "proc.name startswith abc"));
   EXPECT_TRUE(shadowed("proc.pid > 3", "proc.pid in (4, 5)"));
-  EXPECT_TRUE(shadowed("proc.pid > 3", "proc.pid >= 4"));
-  EXPECT_TRUE(shadowed("proc.pid <= 9", "proc.pid < 10"));
+  EXPECT_TRUE(shadowed("proc.pid > 3", "proc.pid >= 5"));
+  EXPECT_TRUE(shadowed("proc.pid <= 9", "proc.pid < 9"));
   EXPECT_FALSE(shadowed("proc.pid > 3", "proc.pid >= 3"));
   EXPECT_FALSE(shadowed("proc.pid > 3", "proc.pid < 9"));
   EXPECT_TRUE(shadowed("proc.name exists", "proc.name glob *x*"));

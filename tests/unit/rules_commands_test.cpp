@@ -182,7 +182,7 @@ TEST_F(RulesCommands, AFileHasTheListsOfItsFolder) {
   EXPECT_EQ(run({"test", rules, "--against", rules}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("2 cases and recordings compared, 0 differences"));
   // One of the folder is broken: what needs none of the others goes on, the rest says why it fails.
-  write("broken.yaml", "- rule: x\n");
+  write("broken.yaml", "no list of rules\n");
   EXPECT_EQ(run({"explain", write("alone.yaml", kRule)}), 0) << err_;
   EXPECT_EQ(run({"explain", rules}), 3);
   EXPECT_THAT(err_, HasSubstr("unknown list 'shells'"));
