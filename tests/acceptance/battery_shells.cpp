@@ -63,6 +63,20 @@ const std::vector<Form>& shell_forms() {
        "rm -f /tmp/q4;mkfifo /tmp/q4;nc.traditional 127.0.0.1 PORT </tmp/q4 | script -qc sh "
        "/dev/null "
        ">/tmp/q4"},
+      {"netcat hands out a shell", "bind_shell",
+       "nc.traditional -l -p 4951 -e /bin/sh & echo exit | socat - "
+       "TCP:127.0.0.1:4951,retry=99,interval=0.05"},
+      {"socat hands out a shell", "bind_shell",
+       "socat TCP-LISTEN:4952,bind=127.0.0.1 EXEC:sh,nofork & echo exit | socat - "
+       "TCP:127.0.0.1:4952,retry=99,interval=0.05"},
+      {"busybox hands out a shell", "bind_shell",
+       "busybox nc -l -p 4953 -e /bin/sh & echo exit | socat - "
+       "TCP:127.0.0.1:4953,retry=99,interval=0.05"},
+      {"python hands out a renamed shell", "bind_shell",
+       "cp /bin/sh /tmp/kdevd; python3 -c \"import socket,subprocess\n"
+       "l=socket.create_server(('127.0.0.1',4954))\n"
+       "c=socket.create_connection(('127.0.0.1',4954))\ns=l.accept()[0]\nc.sendall(b'exit\\n')\n"
+       "subprocess.call(['/tmp/kdevd'],stdin=s,stdout=s,stderr=s)\""},
       {"pings that carry", "raw_socket",
        "python3 -c \"import socket;socket.socket(socket.AF_INET,socket.SOCK_RAW,1)\""},
       {"a port handed out", "reverse_tunnel",
@@ -111,6 +125,12 @@ const std::vector<Form>& script_forms() {
        "printf '{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"4A\",\"agent\":\"x\"}}\\n' "
        "| "
        "busybox nc 127.0.0.1 PORT"},
+      {"a history emptied by a script", "evasion",
+       "touch /root/.bash_history; bash -c ': >/root/.bash_history'"},
+      {"a history that leads nowhere", "evasion",
+       "touch /root/.bash_history; ln -sf /dev/null /root/.bash_history"},
+      {"a line less in a history", "evasion",
+       "echo curl >/root/.zsh_history; sed -i /curl/d /root/.zsh_history"},
       {"a log is taken away", "evasion", "touch /var/log/wtmp; rm /var/log/wtmp"},
   };
   return all;
