@@ -134,6 +134,19 @@ void ConfigReader::read(std::string_view key, std::vector<std::string>& values) 
   values = std::move(read);
 }
 
+void ConfigReader::read(std::string_view key, std::map<std::string, std::string>& values) {
+  const YAML::Node node = take(key);
+  if (!node.IsDefined()) return;
+  if (!node.IsMap()) return complain(node.Mark(), fmt::format("{}: expected KEY: TEXT", name(key)));
+  std::map<std::string, std::string> read;
+  for (const auto& item : node) {
+    if (!item.first.IsScalar() || !item.second.IsScalar())
+      return complain(item.first.Mark(), fmt::format("{}: expected KEY: TEXT", name(key)));
+    read[item.first.Scalar()] = item.second.Scalar();
+  }
+  values = std::move(read);
+}
+
 std::filesystem::path ConfigReader::resolve(const std::string& text) const {
   const std::filesystem::path path(text);
   return path.is_absolute() ? path : (shared_->file.parent_path() / path).lexically_normal();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -27,6 +28,7 @@ class ConfigReader {
   void read(std::string_view key, bool& value);
   void read(std::string_view key, uint64_t& value, uint64_t least, uint64_t most);
   void read(std::string_view key, std::vector<std::string>& values);
+  void read(std::string_view key, std::map<std::string, std::string>& values);
   // A path relative to the configuration file's folder.
   void read(std::string_view key, std::filesystem::path& value);
   void read(std::string_view key, std::vector<std::filesystem::path>& values);
