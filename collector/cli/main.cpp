@@ -8,8 +8,8 @@
 #include "collector/app/version.h"
 #include "collector/cli/alert_commands.h"
 #include "collector/cli/fleet_commands.h"
+#include "collector/cli/policy_commands.h"
 #include "collector/cli/rules_commands.h"
-#include "collector/cli/rules_fleet_commands.h"
 #include "collector/cli/session.h"
 #include "common/alert_json.h"
 #include "common/log.h"
@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   picket::add_fleet_commands(app, session);
   picket::add_audit_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
-  picket::add_rules_fleet_commands(app, session);
+  picket::add_policy_commands(app, session);
+  picket::add_waiver_commands(app, session);
   CLI::App* version = app.add_subcommand("version", "The version of picketctl");
   version->fallthrough()->callback([&] {
     if (session.json) {
