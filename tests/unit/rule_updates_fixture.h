@@ -88,9 +88,12 @@ struct RuleUpdatesTest : testing::Test {
     EXPECT_TRUE(rules.has_value()) << "nothing was told";
     return rules.value_or(v1::NodeRules());
   }
-  template <class Offer>
-  v1::NodeRules offer(const Offer& what) {
-    agent->offer(what);
+  v1::NodeRules offer(const OfferedRules& rules) {
+    agent->offer(rules);
+    return next();
+  }
+  v1::NodeRules offer(const v1::WaiverSet& waivers) {
+    agent->offer(waivers);
     return next();
   }
   v1::Hello answered() const {
