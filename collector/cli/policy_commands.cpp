@@ -142,7 +142,8 @@ void add_rollout(CLI::App& policy, Session& session) {
           },
           "KEY=VALUE: only nodes whose configuration says so; several: all of them")
       ->check(CLI::Validator(check_label, "KEY=VALUE"))
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   command->add_flag_callback(
       "--shadow", [&rollout] { rollout.set_shadow(true); },
       "Rules that a node does not have yet, or has otherwise, only report there");

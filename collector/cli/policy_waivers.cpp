@@ -102,7 +102,8 @@ void add_add(CLI::App& waivers, Session& session) {
   command
       ->add_option("--rule", addition->rules,
                    "Whose alerts: name or shell pattern; may be given several times")
-      ->required();
+      ->required()
+      ->allow_extra_args(false);
   command->add_option("--owner", addition->owner, "Who answers for it")->required();
   command->add_option("--reason", addition->reason, "Why; it goes into the audit log, too")
       ->required()
@@ -111,9 +112,11 @@ void add_add(CLI::App& waivers, Session& session) {
       ->add_option("--expires", addition->expires,
                    "2026-12-31: until that day is over, UTC; or 2026-12-31T18:00:00Z")
       ->required();
-  command->add_option("--scope", addition->scope,
-                      "KEY=VALUE as in a rule's scope, label:KEY=VALUE of a label; several values "
-                      "of a key: any, several keys: all");
+  command
+      ->add_option("--scope", addition->scope,
+                   "KEY=VALUE as in a rule's scope, label:KEY=VALUE of a label; several values "
+                   "of a key: any, several keys: all")
+      ->allow_extra_args(false);
   command->add_option("--condition", addition->condition,
                       "Only where this holds too, as in a rule");
   command
