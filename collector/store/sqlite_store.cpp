@@ -77,9 +77,9 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesy
                                                                     status.message().size())));
   }
   std::unique_ptr<SqliteStore> store(new SqliteStore(file, clock, signer, *std::move(db)));
-  auto commit = sqlite::Commit::create(store->db_);
-  if (!commit.ok()) return commit.status();
-  store->commit_ = *std::move(commit);
+  auto tables = sqlite::Tables::create(store->db_);
+  if (!tables.ok()) return tables.status();
+  store->tables_ = *std::move(tables);
   return store;
 }
 
@@ -100,7 +100,7 @@ absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> bat
   if (!transaction.ok()) return transaction.status();
   CommitOutcome outcome;
   for (const NodeBatch& batch : batches) {
-    absl::Status status = commit_->add(batch, clock_.wall_ns(), outcome);
+    absl::Status status = add_to_commit(*tables_, batch, clock_.wall_ns(), outcome);
     if (!status.ok()) return status;
   }
   if (absl::Status status = transaction->commit(); !status.ok()) return status;

@@ -9,7 +9,7 @@
 
 #include "collector/audit/signer.h"
 #include "collector/store/sqlite.h"
-#include "collector/store/sqlite_commit.h"
+#include "collector/store/sqlite_tables.h"
 #include "collector/store/store.h"
 #include "common/clock.h"
 
@@ -44,7 +44,7 @@ class SqliteStore final : public Store {
   const Clock& clock_;
   const AuditSigner* const signer_;
   sqlite::Database db_;
-  std::unique_ptr<sqlite::Commit> commit_;  // after db_: its statements close first
+  std::unique_ptr<sqlite::Tables> tables_;  // after db_: its statements close first
 };
 
 }  // namespace picket
