@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,22 @@ struct NodeHello {
 };
 
 enum class CommandState { issued, done, failed, expired, interrupted };
+
+constexpr std::string_view to_string(CommandState state) {
+  switch (state) {
+    case CommandState::issued:
+      return "issued";
+    case CommandState::done:
+      return "done";
+    case CommandState::failed:
+      return "failed";
+    case CommandState::expired:
+      return "expired";
+    case CommandState::interrupted:
+      break;
+  }
+  return "interrupted";
+}
 
 struct OpenCommand {
   std::string node;
