@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "collector/store/lookup.h"
 #include "common/alert_json.h"
@@ -51,7 +52,7 @@ Sql select_alerts(const char* columns, const AlertQuery& query, const AlertCurso
 
 class Reader final : public StoreReader {
  public:
-  explicit Reader(Pool& pool) : pool_(pool) {}
+  explicit Reader(std::shared_ptr<Pool> pool) : pool_(std::move(pool)) {}
 
   absl::StatusOr<uint64_t> newest_row() override {
     return number("SELECT coalesce(max(number), 0) FROM alerts");
@@ -74,13 +75,13 @@ class Reader final : public StoreReader {
 
  private:
   absl::StatusOr<uint64_t> number(const char* sql) const {
-    const auto result = pool_.query(sql);
+    const auto result = pool_->query(sql);
     if (!result.ok()) return result.status();
     return result->number(0, 0);
   }
   absl::Status add_gaps(std::vector<v1::Node>& nodes, size_t most) const;
 
-  Pool& pool_;
+  const std::shared_ptr<Pool> pool_;
 };
 
 absl::Status Reader::resolve(AlertQuery& query) {
@@ -90,14 +91,14 @@ absl::Status Reader::resolve(AlertQuery& query) {
           .add(" WHERE (workspace_id = {v} OR workspace_name = {v})", query.workspace)
           .in_namespaces(query)
           .add(" LIMIT {v}", uint64_t{1})
-          .ask(pool_);
+          .ask(*pool_);
   if (!exact.ok()) return exact.status();
   if (exact->rows() > 0) return absl::OkStatus();
   const auto ids = Sql("SELECT DISTINCT workspace_id FROM alerts")
                        .add(" WHERE workspace_id ^@ {v}", query.workspace)
                        .in_namespaces(query)
                        .add(" ORDER BY workspace_id LIMIT {v}", uint64_t{2})
-                       .ask(pool_);
+                       .ask(*pool_);
   if (!ids.ok()) return ids.status();
   if (ids->rows() > 1)
     return ambiguous("workspace", query.workspace, ids->text(0, 0), ids->text(1, 0));
@@ -110,7 +111,7 @@ absl::StatusOr<AlertCursor> Reader::first_page(const AlertQuery& query) {
   // The newest one that is no longer wanted.
   const auto found = select_alerts("time_ns, number", query, {})
                          .add(" ORDER BY time_ns DESC, number DESC LIMIT 1 OFFSET {v}", query.limit)
-                         .ask(pool_);
+                         .ask(*pool_);
   if (!found.ok()) return found.status();
   if (found->rows() == 0) return AlertCursor{};
   return AlertCursor{found->number(0, 0), found->number(0, 1)};
@@ -120,7 +121,7 @@ absl::StatusOr<std::vector<StoredAlert>> Reader::page(const AlertQuery& query, A
                                                       size_t size) {
   const auto found = select_alerts("time_ns, number, alert", query, cursor)
                          .add(" ORDER BY time_ns, number LIMIT {v}", uint64_t{size})
-                         .ask(pool_);
+                         .ask(*pool_);
   if (!found.ok()) return found.status();
   std::vector<StoredAlert> alerts(static_cast<size_t>(found->rows()));
   for (int row = 0; row < found->rows(); ++row) {
@@ -135,8 +136,8 @@ absl::StatusOr<std::vector<StoredAlert>> Reader::page(const AlertQuery& query, A
 
 absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
   if (id.empty()) return absl::InvalidArgumentError("which alert? its id is empty");
-  const auto found = pool_.query("SELECT id, alert FROM alerts WHERE id ^@ $1 ORDER BY id LIMIT 2",
-                                 Values().add(id));
+  const auto found = pool_->query("SELECT id, alert FROM alerts WHERE id ^@ $1 ORDER BY id LIMIT 2",
+                                  Values().add(id));
   if (!found.ok()) return found.status();
   if (found->rows() == 0) return absl::NotFoundError(fmt::format("no alert \"{}\"", id));
   const std::string first = found->text(0, 0);
@@ -151,8 +152,8 @@ absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
 absl::StatusOr<std::vector<v1::NodeWorkspace>> Reader::workspaces(const std::string& workspace) {
   const auto rows =
       workspace.empty()
-          ? pool_.query("SELECT node, status FROM workspaces ORDER BY node, id")
-          : pool_.query(
+          ? pool_->query("SELECT node, status FROM workspaces ORDER BY node, id")
+          : pool_->query(
                 "SELECT node, status FROM workspaces WHERE id ^@ $1 OR name = $1 ORDER BY "
                 "node, id",
                 Values().add(workspace));
@@ -172,9 +173,9 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
                                                                          size_t limit) {
   const auto rows =
       session.empty()
-          ? pool_.query("SELECT node, session FROM agent_sessions ORDER BY last_ns DESC LIMIT $1",
-                        Values().add(uint64_t{limit}))
-          : pool_.query(
+          ? pool_->query("SELECT node, session FROM agent_sessions ORDER BY last_ns DESC LIMIT $1",
+                         Values().add(uint64_t{limit}))
+          : pool_->query(
                 "SELECT node, session FROM agent_sessions WHERE id ^@ $1 ORDER BY last_ns DESC",
                 Values().add(session));
   if (!rows.ok()) return rows.status();
@@ -191,7 +192,7 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
 }
 
 absl::Status Reader::add_gaps(std::vector<v1::Node>& nodes, size_t most) const {
-  const auto rows = pool_.query(
+  const auto rows = pool_->query(
       "SELECT n.node, g.epoch, g.first, g.last FROM nodes n JOIN LATERAL (SELECT epoch, first, "
       "last, found_ns FROM gaps WHERE node = n.node ORDER BY found_ns DESC, first DESC LIMIT $1) g "
       "ON true ORDER BY n.node, g.found_ns DESC, g.first DESC",
@@ -211,7 +212,7 @@ absl::Status Reader::add_gaps(std::vector<v1::Node>& nodes, size_t most) const {
 }
 
 absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
-  const auto rows = pool_.query(
+  const auto rows = pool_->query(
       "SELECT n.node, n.agent_version, n.kernel, n.last_seen_ns, n.coverage, n.sight, n.rules, "
       "coalesce(s.last_sequence, 0), (SELECT coalesce(sum(missing), 0)::bigint FROM streams WHERE "
       "node = n.node) FROM nodes n LEFT JOIN streams s ON s.node = n.node AND s.epoch = n.epoch "
@@ -238,7 +239,7 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
 }
 
 absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, size_t limit) {
-  const auto rows = pool_.query(
+  const auto rows = pool_->query(
       "SELECT sequence, hash, entry FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2",
       Values().add(sequence).add(uint64_t{limit}));
   if (!rows.ok()) return rows.status();
@@ -255,7 +256,7 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
 }
 
 absl::StatusOr<RuleBundle> Reader::rules() {
-  const auto rows = pool_.query("SELECT info, bundle FROM rules");
+  const auto rows = pool_->query("SELECT info, bundle FROM rules");
   if (!rows.ok()) return rows.status();
   if (rows->rows() == 0) return absl::NotFoundError("no bundle of rules was pushed");
   RuleBundle bundle;
@@ -267,6 +268,8 @@ absl::StatusOr<RuleBundle> Reader::rules() {
 
 }  // namespace
 
-std::unique_ptr<StoreReader> make_reader(Pool& pool) { return std::make_unique<Reader>(pool); }
+std::unique_ptr<StoreReader> make_reader(std::shared_ptr<Pool> pool) {
+  return std::make_unique<Reader>(std::move(pool));
+}
 
 }  // namespace picket::postgres

@@ -9,7 +9,6 @@
 
 namespace picket::postgres {
 
-// `pool` outlives the reader.
-std::unique_ptr<StoreReader> make_reader(Pool& pool);
+std::unique_ptr<StoreReader> make_reader(std::shared_ptr<Pool> pool);
 
 }  // namespace picket::postgres

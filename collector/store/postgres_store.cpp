@@ -216,7 +216,7 @@ absl::Status PostgresStore::close_command(const std::string& id, CommandState st
 
 absl::StatusOr<std::vector<OpenCommand>> PostgresStore::open_commands() {
   const auto rows =
-      pool_.query("SELECT node, command FROM commands WHERE state = 'issued' ORDER BY issued_ns");
+      pool_->query("SELECT node, command FROM commands WHERE state = 'issued' ORDER BY issued_ns");
   if (!rows.ok()) return rows.status();
   std::vector<OpenCommand> commands(static_cast<size_t>(rows->rows()));
   for (int row = 0; row < rows->rows(); ++row) {

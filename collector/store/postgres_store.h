@@ -48,7 +48,10 @@ class PostgresStore final : public Store {
 
  private:
   PostgresStore(PostgresOptions options, const Clock& clock, const AuditSigner* signer)
-      : options_(std::move(options)), clock_(clock), signer_(signer), pool_(options_.where) {}
+      : options_(std::move(options)),
+        clock_(clock),
+        signer_(signer),
+        pool_(std::make_shared<postgres::Pool>(options_.where)) {}
 
   absl::Status connect();
   absl::StatusOr<postgres::Transaction> begin(std::optional<postgres::Turn> turn = std::nullopt);
@@ -59,7 +62,7 @@ class PostgresStore final : public Store {
   const PostgresOptions options_;
   const Clock& clock_;
   const AuditSigner* const signer_;
-  mutable postgres::Pool pool_;
+  const std::shared_ptr<postgres::Pool> pool_;
   std::optional<postgres::Connection> connection_;
   std::chrono::steady_clock::time_point next_attempt_{};
   std::optional<uint64_t> day_;  // whose partition is there
