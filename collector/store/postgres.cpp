@@ -22,6 +22,11 @@ constexpr size_t kMaxKey = 800;
 constexpr int kOldest = 150000;
 constexpr uint32_t kLocks = 0x50434b54;  // "PCKT": the advisory locks that are Picket's
 
+// The server, too, finds out about a machine that is gone: what its sessions held is free then.
+const std::string kSettings =
+    "SET search_path TO picket; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET "
+    "tcp_keepalives_count = 3; SET tcp_user_timeout = 20000; ";
+
 template <class Number>
 void append(std::string& bytes, Number big_endian) {
   bytes.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
@@ -181,17 +186,19 @@ absl::StatusOr<Connection> Connection::open(const std::string& where, const std:
       connection.raw(), [](void*, const char* notice) { spdlog::debug("{}", words(notice)); },
       nullptr);
   if (absl::Status status = check_server(connection.raw()); !status.ok()) return status;
-  absl::Status set = connection.script("SET search_path TO picket; " + settings);
+  absl::Status set = connection.script(kSettings + settings);
   if (!set.ok()) return set;
   return connection;
 }
 
-absl::Status Connection::failed(const char* sql, const PGresult* result) const {
+absl::Status Connection::failed(const char* sql, const PGresult* result) {
   const std::string message =
       fmt::format("run \"{}\": {}", sql, words(PQerrorMessage(connection_.get())));
-  if (!alive()) return absl::UnavailableError(message);
+  // What the server did not say libpq found out: it could not write, which it may say before it
+  // calls the connection bad.
   const char* state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
-  return absl::Status(state ? code_of(state) : absl::StatusCode::kInternal, message);
+  lost_ = lost_ || state == nullptr;
+  return absl::Status(alive() ? code_of(state) : absl::StatusCode::kUnavailable, message);
 }
 
 absl::StatusOr<Result> Connection::run(const char* sql, const Values& values) {

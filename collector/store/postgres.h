@@ -86,7 +86,7 @@ class Connection {
   absl::Status script(const std::string& sql);  // several statements without values
   absl::Status copy(const char* sql, const std::string& rows);
 
-  bool alive() const { return PQstatus(connection_.get()) == CONNECTION_OK; }
+  bool alive() const { return !lost_ && PQstatus(connection_.get()) == CONNECTION_OK; }
   PGconn* raw() const { return connection_.get(); }
 
  private:
@@ -94,9 +94,10 @@ class Connection {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
   explicit Connection(PGconn* connection) : connection_(connection) {}
-  absl::Status failed(const char* sql, const PGresult* result) const;
+  absl::Status failed(const char* sql, const PGresult* result);
 
   std::unique_ptr<PGconn, Close> connection_;
+  bool lost_ = false;
 };
 
 // "" or what is wrong with a connection string.
