@@ -11,6 +11,7 @@
 #include "collector/app/open_store.h"
 #include "collector/app/version.h"
 #include "collector/audit/chain.h"
+#include "collector/fleet/replicas.h"
 #include "collector/ingest/agent_service.h"
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/query/operator_service.h"
@@ -38,6 +39,9 @@ struct Collector::Parts {
         trail(writer),
         commands(*store, writer, nodes, clock),
         bundles(writer, nodes, clock),
+        replicas(*store, writer, nodes, commands, bundles,
+                 {[this] { return feed.subscribers() > 0; },
+                  [this](const CommitOutcome& outcome) { feed.publish(outcome); }}),
         workers(kQueryThreads, kQueryQueue),
         http(metrics),
         ingest{writer, nodes, bundles, refusals},
@@ -62,7 +66,9 @@ struct Collector::Parts {
     count_in(metrics, refused_peers);
     add_collector_metrics(metrics, refusals, nodes, feed);
     writer.on_commit([this](const CommitOutcome& outcome) { ingest_metrics.on_commit(outcome); });
-    writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
+    // Of several collectors each tells its watchers what all have stored, in the order of that.
+    if (store->replica() == nullptr)
+      writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
   }
 
@@ -77,6 +83,7 @@ struct Collector::Parts {
   const AuditTrail trail;
   Commands commands;
   RuleBundles bundles;
+  Replicas replicas;
   WorkerPool workers;
   HealthServer http;
   IngestContext ingest;
@@ -113,6 +120,7 @@ absl::Status Collector::start() {
   parts_->writer.start();
   absl::Status status = parts_->commands.start();
   if (status.ok()) status = parts_->bundles.start(*parts_->store);
+  if (status.ok()) status = parts_->replicas.start();
   if (status.ok()) status = parts_->http.start(config_.http);
   if (!status.ok()) {
     stop();
@@ -130,6 +138,10 @@ absl::Status Collector::start() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  // Among several collectors no connection is for ever, or a new one would never be used. Streams
+  // that exist go on; agents' are ended by `replicas`.
+  if (parts_->store->replica() != nullptr)
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 30 * 60'000);
   parts_->server = builder.BuildAndStart();
   if (!parts_->server || parts_->port == 0) {
     stop();
@@ -146,6 +158,7 @@ void Collector::stop() {
   if (!parts_) return;
   parts_->http.set_not_ready("stopping");
   parts_->feed.close();
+  parts_->replicas.stop();
   parts_->commands.stop();
   parts_->nodes.close_all("the collector is stopping");
   if (parts_->server) {

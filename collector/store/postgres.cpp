@@ -20,7 +20,8 @@ constexpr Oid kManyBytes = 1001, kManyTexts = 1009, kManyNumbers = 1016;
 
 constexpr size_t kMaxKey = 800;
 constexpr int kOldest = 150000;
-constexpr uint32_t kLocks = 0x50434b54;  // "PCKT": the advisory locks that are Picket's
+// "PCKT" and the next one: the advisory locks that are Picket's.
+constexpr uint32_t kLocks = 0x50434b54, kPresences = kLocks + 1;
 
 // The server, too, finds out about a machine that is gone: what its sessions held is free then.
 const std::string kSettings =
@@ -160,6 +161,12 @@ std::string_view Result::bytes(int row, int column) const {
           static_cast<size_t>(PQgetlength(result_.get(), row, column))};
 }
 
+absl::Status hold_presence(Connection& connection, uint64_t replica) {
+  // Shared: the server may not have noticed yet that an earlier session of this one is gone.
+  return connection.script(
+      fmt::format("SELECT pg_advisory_lock_shared({}, {})", kPresences, replica));
+}
+
 std::string problem_of(const std::string& where) {
   char* message = nullptr;
   PQconninfoOption* options = PQconninfoParse(where.c_str(), &message);
@@ -217,12 +224,12 @@ absl::StatusOr<Result> Connection::run(const char* sql, const Values& values) {
   return result;
 }
 
-absl::Status Connection::script(const std::string& sql) {
+absl::StatusOr<Result> Connection::execute(const std::string& sql) {
   PGresult* raw = PQexec(connection_.get(), sql.c_str());
-  const Result result(raw);
+  Result result(raw);
   const ExecStatusType status = PQresultStatus(raw);
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) return failed(sql.c_str(), raw);
-  return absl::OkStatus();
+  return result;
 }
 
 absl::Status Connection::copy(const char* sql, const std::string& rows) {
@@ -256,8 +263,12 @@ absl::Status Transaction::wait_for(Turn turn) {
       fmt::format("SELECT pg_advisory_xact_lock({}, {})", kLocks, static_cast<int>(turn)));
 }
 
+void Transaction::tell(std::string_view word) {
+  news_ += fmt::format("NOTIFY {}, '{}'; ", kChannel, word);
+}
+
 absl::Status Transaction::commit() {
-  const auto ended = connection_->run("COMMIT");
+  const auto ended = connection_->execute(news_ + "COMMIT");
   if (!ended.ok()) return ended.status();
   connection_ = nullptr;
   // What a failed statement left behind is rolled back without a word.

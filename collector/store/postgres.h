@@ -83,7 +83,8 @@ class Connection {
   absl::StatusOr<Result> run(const std::string& sql, const Values& values = {}) {
     return run(sql.c_str(), values);
   }
-  absl::Status script(const std::string& sql);  // several statements without values
+  // Several statements without values.
+  absl::Status script(const std::string& sql) { return execute(sql).status(); }
   absl::Status copy(const char* sql, const std::string& rows);
 
   bool alive() const { return !lost_ && PQstatus(connection_.get()) == CONNECTION_OK; }
@@ -93,7 +94,9 @@ class Connection {
   struct Close {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
+  friend class Transaction;
   explicit Connection(PGconn* connection) : connection_(connection) {}
+  absl::StatusOr<Result> execute(const std::string& sql);  // the last statement's
   absl::Status failed(const char* sql, const PGresult* result);
 
   std::unique_ptr<PGconn, Close> connection_;
@@ -106,19 +109,30 @@ std::string problem_of(const std::string& where);
 // What all collectors on one database agree to do one at a time; held until the transaction ends.
 enum class Turn { schema = 0, ingest = 1, audit = 2 };
 
+// The session says that the collector of this number lives, as long as it lasts: the view
+// live_replicas has them.
+absl::Status hold_presence(Connection& connection, uint64_t replica);
+
+// Where the collectors on one database tell each other what happened.
+inline constexpr const char* kChannel = "picket";
+
 // Rolled back unless committed.
 class Transaction {
  public:
   static absl::StatusOr<Transaction> begin(Connection& connection);
-  Transaction(Transaction&& other) noexcept : connection_(std::exchange(other.connection_, {})) {}
+  Transaction(Transaction&& other) noexcept
+      : connection_(std::exchange(other.connection_, {})), news_(std::move(other.news_)) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   absl::Status wait_for(Turn turn);
+  // With the commit; one of the words that the news know.
+  void tell(std::string_view word);
   absl::Status commit();
 
  private:
   explicit Transaction(Connection& connection) : connection_(&connection) {}
   Connection* connection_;
+  std::string news_;
 };
 
 }  // namespace picket::postgres

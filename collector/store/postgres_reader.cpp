@@ -65,10 +65,13 @@ class Reader final : public StoreReader {
   absl::StatusOr<AlertCursor> first_page(const AlertQuery& query) override;
   absl::StatusOr<std::vector<StoredAlert>> page(const AlertQuery& query, AlertCursor& cursor,
                                                 size_t size) override;
+  absl::StatusOr<std::vector<StoredAlert>> newer(uint64_t row, size_t limit) override;
   absl::StatusOr<v1::Alert> alert(const std::string& id) override;
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
                                                                    size_t limit) override;
+  absl::StatusOr<std::vector<NodeResult>> results(
+      const std::vector<std::string>& commands) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
@@ -134,6 +137,21 @@ absl::StatusOr<std::vector<StoredAlert>> Reader::page(const AlertQuery& query, A
   return alerts;
 }
 
+absl::StatusOr<std::vector<StoredAlert>> Reader::newer(uint64_t row, size_t limit) {
+  const auto rows =
+      pool_->query("SELECT number, alert FROM alerts WHERE number > $1 ORDER BY number LIMIT $2",
+                   Values().add(row).add(uint64_t{limit}));
+  if (!rows.ok()) return rows.status();
+  std::vector<StoredAlert> alerts(static_cast<size_t>(rows->rows()));
+  for (int i = 0; i < rows->rows(); ++i) {
+    StoredAlert& stored = alerts[static_cast<size_t>(i)];
+    stored.row = rows->number(i, 0);
+    absl::Status status = parse(stored.alert, rows->bytes(i, 1), "alert");
+    if (!status.ok()) return status;
+  }
+  return alerts;
+}
+
 absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
   if (id.empty()) return absl::InvalidArgumentError("which alert? its id is empty");
   const auto found = pool_->query("SELECT id, alert FROM alerts WHERE id ^@ $1 ORDER BY id LIMIT 2",
@@ -191,6 +209,21 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
   return found;
 }
 
+absl::StatusOr<std::vector<NodeResult>> Reader::results(const std::vector<std::string>& commands) {
+  const auto rows = pool_->query(
+      "SELECT node, result FROM command_results WHERE command_id = ANY($1) ORDER BY number",
+      Values().add(commands));
+  if (!rows.ok()) return rows.status();
+  std::vector<NodeResult> found(static_cast<size_t>(rows->rows()));
+  for (int row = 0; row < rows->rows(); ++row) {
+    NodeResult& next = found[static_cast<size_t>(row)];
+    next.node = rows->text(row, 0);
+    absl::Status status = parse(next.result, rows->bytes(row, 1), "result");
+    if (!status.ok()) return status;
+  }
+  return found;
+}
+
 absl::Status Reader::add_gaps(std::vector<v1::Node>& nodes, size_t most) const {
   const auto rows = pool_->query(
       "SELECT n.node, g.epoch, g.first, g.last FROM nodes n JOIN LATERAL (SELECT epoch, first, "
@@ -215,7 +248,9 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
   const auto rows = pool_->query(
       "SELECT n.node, n.agent_version, n.kernel, n.last_seen_ns, n.coverage, n.sight, n.rules, "
       "coalesce(s.last_sequence, 0), (SELECT coalesce(sum(missing), 0)::bigint FROM streams WHERE "
-      "node = n.node) FROM nodes n LEFT JOIN streams s ON s.node = n.node AND s.epoch = n.epoch "
+      "node = n.node), (n.replica IN (SELECT replica FROM live_replicas))::int::bigint FROM nodes "
+      "n LEFT JOIN streams s ON s.node "
+      "= n.node AND s.epoch = n.epoch "
       "ORDER BY n.node");
   if (!rows.ok()) return rows.status();
   std::vector<v1::Node> nodes(static_cast<size_t>(rows->rows()));
@@ -233,6 +268,7 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
     if (!status.ok()) return status;
     node.set_last_sequence(rows->number(row, 7));
     node.set_missing(rows->number(row, 8));
+    node.set_connected(rows->number(row, 9) != 0);
   }
   if (absl::Status status = add_gaps(nodes, gaps); !status.ok()) return status;
   return nodes;

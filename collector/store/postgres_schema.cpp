@@ -67,6 +67,10 @@ CREATE INDEX agent_sessions_by_id ON agent_sessions (id);
 CREATE INDEX agent_sessions_by_time ON agent_sessions (node, last_ns);
 CREATE TABLE rules (one BIGINT PRIMARY KEY CHECK (one = 1), info BYTEA NOT NULL,
   bundle BYTEA NOT NULL);
+CREATE SEQUENCE replicas AS INTEGER CYCLE;
+CREATE VIEW live_replicas AS SELECT objid::bigint AS replica FROM pg_locks WHERE
+  locktype = 'advisory' AND classid::bigint = 1346587477 AND objsubid = 2 AND granted AND
+  database = (SELECT oid FROM pg_database WHERE datname = current_database());
 CREATE TABLE audit (sequence BIGINT PRIMARY KEY, hash BYTEA NOT NULL, entry BYTEA NOT NULL);
 CREATE TABLE audit_key (one BIGINT PRIMARY KEY CHECK (one = 1), public_key TEXT NOT NULL);
 CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "collector/audit/chain.h"
 #include "collector/store/postgres_reader.h"
 #include "collector/store/postgres_schema.h"
@@ -27,6 +29,8 @@ constexpr const char* kSettings =
     "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '15s'; SET "
     "enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
+bool is_answer(const NodeResult& result) { return !result.result.command_id().empty(); }
+
 std::string words(const absl::Status& status) { return std::string(status.message()); }
 
 }  // namespace
@@ -38,6 +42,7 @@ absl::StatusOr<std::unique_ptr<PostgresStore>> PostgresStore::open(const Postgre
   absl::Status status = store->connect();
   if (status.ok()) status = postgres::migrate(*store->connection_);
   if (status.ok()) status = store->keep_audit_key();
+  if (status.ok()) status = store->take_number();
   if (status.ok()) status = store->turn_day(clock.wall_ns());
   if (!status.ok()) return status;
   return store;
@@ -104,6 +109,13 @@ absl::Status PostgresStore::keep_audit_key() {
   return transaction->commit();
 }
 
+absl::Status PostgresStore::take_number() {
+  const auto next = connection_->run("SELECT nextval('replicas')");
+  if (!next.ok()) return next.status();
+  number_ = next->number(0, 0);
+  return absl::OkStatus();
+}
+
 absl::Status PostgresStore::turn_day(uint64_t now_ns) {
   const uint64_t day = postgres::day_of(now_ns);
   if (day_ == day) return absl::OkStatus();
@@ -134,6 +146,8 @@ absl::StatusOr<CommitOutcome> PostgresStore::commit(std::span<const NodeBatch> b
   for (size_t i = 0; status.ok() && i < batches.size(); ++i)
     status = add_to_commit(tables, batches[i], now_ns, outcome);
   if (status.ok()) status = tables.finish(now_ns, outcome);
+  if (!outcome.new_alerts.empty()) transaction->tell("alerts");
+  if (std::ranges::any_of(outcome.results, is_answer)) transaction->tell("results");
   if (status.ok()) status = transaction->commit();
   if (!status.ok()) return status;
   return outcome;
@@ -142,18 +156,25 @@ absl::StatusOr<CommitOutcome> PostgresStore::commit(std::span<const NodeBatch> b
 absl::StatusOr<uint64_t> PostgresStore::greet(const NodeHello& hello) {
   auto transaction = begin(Turn::ingest);
   if (!transaction.ok()) return transaction.status();
+  const auto other = connection_->run(
+      "SELECT 1 FROM nodes WHERE node = $1 AND replica <> $2 AND replica IN (SELECT replica FROM "
+      "live_replicas)",
+      Values().add(hello.node).add(number_));
+  if (!other.ok()) return other.status();
+  if (other->rows() != 0) transaction->tell("nodes");
   const auto set = connection_->run(
-      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns) VALUES ($1, "
-      "$2, $3, $4, $5, $6) ON CONFLICT (node) DO UPDATE SET agent_version = "
+      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns, replica) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (node) DO UPDATE SET agent_version = "
       "excluded.agent_version, kernel = excluded.kernel, boot_id = excluded.boot_id, epoch = "
-      "excluded.epoch, last_seen_ns = excluded.last_seen_ns",
+      "excluded.epoch, last_seen_ns = excluded.last_seen_ns, replica = excluded.replica",
       Values()
           .add(hello.node)
           .add(hello.hello.agent_version())
           .add(hello.hello.kernel())
           .add(hello.hello.boot_id())
           .add(hello.hello.epoch())
-          .add(clock_.wall_ns()));
+          .add(clock_.wall_ns())
+          .add(number_));
   if (!set.ok()) return set.status();
   const auto last =
       connection_->run("SELECT last_sequence FROM streams WHERE node = $1 AND epoch = $2",
@@ -163,11 +184,13 @@ absl::StatusOr<uint64_t> PostgresStore::greet(const NodeHello& hello) {
   return last->rows() == 0 ? 0 : last->number(0, 0);
 }
 
-absl::Status PostgresStore::node_seen(const std::string& node) {
+// Another collector may have its newest stream by now, and goes on seeing it.
+absl::Status PostgresStore::node_left(const std::string& node) {
   auto transaction = begin();
   if (!transaction.ok()) return transaction.status();
-  const auto set = connection_->run("UPDATE nodes SET last_seen_ns = $1 WHERE node = $2",
-                                    Values().add(clock_.wall_ns()).add(node));
+  const auto set = connection_->run(
+      "UPDATE nodes SET last_seen_ns = $1, replica = 0 WHERE node = $2 AND replica IN (0, $3)",
+      Values().add(clock_.wall_ns()).add(node).add(number_));
   return set.ok() ? transaction->commit() : set.status();
 }
 
@@ -194,12 +217,13 @@ absl::Status PostgresStore::add_command(const std::string& node, const v1::Comma
   auto transaction = begin();
   if (!transaction.ok()) return transaction.status();
   const auto added =
-      connection_->run("INSERT INTO commands VALUES ($1, $2, 'issued', $3, $4, 0, $5)",
+      connection_->run("INSERT INTO commands VALUES ($1, $2, 'issued', $3, $4, $5, $6)",
                        Values()
                            .add(command.id())
                            .add(node)
                            .add(wall_ns(command.issued()))
                            .add(wall_ns(command.not_after()))
+                           .add(number_)
                            .add_bytes(command.SerializeAsString()));
   return added.ok() ? transaction->commit() : added.status();
 }
@@ -208,24 +232,10 @@ absl::Status PostgresStore::close_command(const std::string& id, CommandState st
   auto transaction = begin();
   if (!transaction.ok()) return transaction.status();
   // A result that came with a commit has closed it already, and knows better.
-  const auto closed =
-      connection_->run("UPDATE commands SET state = $1 WHERE id = $2 AND state = 'issued'",
-                       Values().add(to_string(state)).add(id));
+  const auto closed = connection_->run(
+      "UPDATE commands SET state = $1 WHERE id = $2 AND state IN ('issued', 'offered', 'taken')",
+      Values().add(to_string(state)).add(id));
   return closed.ok() ? transaction->commit() : closed.status();
-}
-
-absl::StatusOr<std::vector<OpenCommand>> PostgresStore::open_commands() {
-  const auto rows =
-      pool_->query("SELECT node, command FROM commands WHERE state = 'issued' ORDER BY issued_ns");
-  if (!rows.ok()) return rows.status();
-  std::vector<OpenCommand> commands(static_cast<size_t>(rows->rows()));
-  for (int row = 0; row < rows->rows(); ++row) {
-    OpenCommand& open = commands[static_cast<size_t>(row)];
-    open.node = rows->text(row, 0);
-    if (!open.command.ParseFromString(rows->text(row, 1)))
-      return absl::DataLossError("read an open command: its stored form is damaged");
-  }
-  return commands;
 }
 
 absl::Status PostgresStore::set_rules(const RuleBundle& bundle) {
@@ -235,6 +245,7 @@ absl::Status PostgresStore::set_rules(const RuleBundle& bundle) {
       "INSERT INTO rules VALUES (1, $1, $2) ON CONFLICT (one) DO UPDATE SET info = excluded.info, "
       "bundle = excluded.bundle",
       Values().add_bytes(bundle.info.SerializeAsString()).add_bytes(bundle.bytes));
+  transaction->tell("rules");
   return set.ok() ? transaction->commit() : set.status();
 }
 

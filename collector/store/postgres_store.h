@@ -25,7 +25,7 @@ struct PostgresOptions {
   uint64_t retention_days = 0;  // alerts stored before so many days are dropped; 0: none are
 };
 
-class PostgresStore final : public Store {
+class PostgresStore final : public Store, public Replica {
  public:
   // `signer` outlives the store; without one the audit log is chained, not signed. All collectors
   // on one database have the same key.
@@ -38,13 +38,20 @@ class PostgresStore final : public Store {
 
   absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override;
   absl::StatusOr<uint64_t> greet(const NodeHello& hello) override;
-  absl::Status node_seen(const std::string& node) override;
+  absl::Status node_left(const std::string& node) override;
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override;
   absl::Status add_command(const std::string& node, const v1::Command& command) override;
   absl::Status close_command(const std::string& id, CommandState state) override;
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override;
   absl::Status set_rules(const RuleBundle& bundle) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
+
+  Replica* replica() override { return this; }
+  absl::StatusOr<bool> pass_on(const std::string& command) override;
+  absl::StatusOr<std::vector<OpenCommand>> take() override;
+  absl::Status give_back(const std::string& command) override;
+  absl::StatusOr<std::vector<std::string>> moved(const std::vector<std::string>& nodes) override;
+  absl::StatusOr<std::unique_ptr<NewsWire>> wire() const override;
 
  private:
   PostgresStore(PostgresOptions options, const Clock& clock, const AuditSigner* signer)
@@ -56,6 +63,7 @@ class PostgresStore final : public Store {
   absl::Status connect();
   absl::StatusOr<postgres::Transaction> begin(std::optional<postgres::Turn> turn = std::nullopt);
   absl::Status keep_audit_key();
+  absl::Status take_number();
   absl::Status turn_day(uint64_t now_ns);
   void drop_old_days(uint64_t now_ns);
 
@@ -66,6 +74,7 @@ class PostgresStore final : public Store {
   std::optional<postgres::Connection> connection_;
   std::chrono::steady_clock::time_point next_attempt_{};
   std::optional<uint64_t> day_;  // whose partition is there
+  uint64_t number_ = 0;          // of this collector among those on the database
 };
 
 }  // namespace picket

@@ -45,10 +45,13 @@ class Reader final : public StoreReader {
   absl::StatusOr<AlertCursor> first_page(const AlertQuery& query) override;
   absl::StatusOr<std::vector<StoredAlert>> page(const AlertQuery& query, AlertCursor& cursor,
                                                 size_t size) override;
+  absl::StatusOr<std::vector<StoredAlert>> newer(uint64_t row, size_t limit) override;
   absl::StatusOr<v1::Alert> alert(const std::string& id) override;
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
                                                                    size_t limit) override;
+  absl::StatusOr<std::vector<NodeResult>> results(
+      const std::vector<std::string>& commands) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
@@ -154,6 +157,21 @@ absl::StatusOr<std::vector<StoredAlert>> Reader::page(const AlertQuery& query, A
   }
 }
 
+absl::StatusOr<std::vector<StoredAlert>> Reader::newer(uint64_t row, size_t limit) {
+  auto select = db_.prepare("SELECT row, alert FROM alerts WHERE row > ? ORDER BY row LIMIT ?");
+  if (!select.ok()) return select.status();
+  select->bind(row).bind(uint64_t{limit});
+  std::vector<StoredAlert> alerts;
+  while (true) {
+    const auto next = select->step();
+    if (!next.ok()) return next.status();
+    if (!*next) return alerts;
+    StoredAlert& stored = alerts.emplace_back();
+    stored.row = select->number(0);
+    if (absl::Status status = parse(stored.alert, *select, 1, "alert"); !status.ok()) return status;
+  }
+}
+
 absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
   if (id.empty()) return absl::InvalidArgumentError("which alert? its id is empty");
   auto select =
@@ -220,6 +238,26 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
   std::ranges::reverse(found);
   if (session.empty() || found.empty()) return found;
   if (absl::Status status = keep_session(session, found); !status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::vector<NodeResult>> Reader::results(const std::vector<std::string>& commands) {
+  auto select =
+      db_.prepare("SELECT node, result FROM command_results WHERE command_id = ? ORDER BY row");
+  if (!select.ok()) return select.status();
+  std::vector<NodeResult> found;
+  for (const std::string& command : commands) {
+    select->restart().bind(command);
+    while (true) {
+      const auto row = select->step();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      NodeResult& next = found.emplace_back();
+      next.node = select->text(0);
+      absl::Status status = parse(next.result, *select, 1, "result");
+      if (!status.ok()) return status;
+    }
+  }
   return found;
 }
 

@@ -113,7 +113,7 @@ absl::StatusOr<uint64_t> SqliteStore::greet(const NodeHello& hello) {
   return *row ? last->number(0) : 0;
 }
 
-absl::Status SqliteStore::node_seen(const std::string& node) {
+absl::Status SqliteStore::node_left(const std::string& node) {
   auto seen = db_.prepare("UPDATE nodes SET last_seen_ns = ? WHERE node = ?");
   if (!seen.ok()) return seen.status();
   return seen->bind(clock_.wall_ns()).bind(node).run();

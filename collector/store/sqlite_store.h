@@ -27,7 +27,7 @@ class SqliteStore final : public Store {
 
   absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override;
   absl::StatusOr<uint64_t> greet(const NodeHello& hello) override;
-  absl::Status node_seen(const std::string& node) override;
+  absl::Status node_left(const std::string& node) override;
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override;
   absl::Status add_command(const std::string& node, const v1::Command& command) override;
   absl::Status close_command(const std::string& id, CommandState state) override;

@@ -249,5 +249,108 @@ TEST_F(Postgres, CollectorsTakeTurns) {
   EXPECT_EQ(duplicates, 5 * kBatches);
 }
 
+// Two collectors that hear each other.
+class Replicas : public Postgres {
+ protected:
+  struct Collector {
+    std::unique_ptr<PostgresStore> store;
+    std::unique_ptr<NewsWire> wire;
+  };
+  void SetUp() override {
+    Postgres::SetUp();
+    if (HasFatalFailure()) return;
+    for (Collector* collector : {&a_, &b_}) {
+      collector->store = open();
+      collector->wire = *collector->store->wire();
+      const auto everything = collector->wire->wait(kDeadline);
+      ASSERT_TRUE(everything.ok()) << everything.status();
+      EXPECT_TRUE(everything->rules);
+    }
+  }
+  static void greet(const Collector& collector) {
+    v1::Hello hello;
+    hello.set_epoch("epoch-1");
+    ASSERT_TRUE(collector.store->greet({kNode, hello}).ok());
+  }
+  bool connected() const { return (*a_.store->reader())->nodes()->front().connected(); }
+  v1::Command order(const Collector& by, const std::string& id) {
+    v1::Command command;
+    command.set_id(id);
+    set_wall_ns(*command.mutable_not_after(), clock_.now + 1'000'000'000);
+    EXPECT_TRUE(by.store->add_command(kNode, command).ok());
+    return command;
+  }
+
+  Collector a_, b_;
+};
+
+TEST_F(Replicas, PassAnOrderOnToWhereTheNodeIs) {
+  order(a_, "early");
+  EXPECT_FALSE(*a_.store->pass_on("early")) << "nobody has the node";
+  greet(b_);
+  order(a_, "c1");
+  EXPECT_TRUE(*a_.store->pass_on("c1"));
+  while (!b_.wire->wait(kDeadline)->commands) {
+  }
+  EXPECT_TRUE(a_.store->take()->empty());
+  const auto taken = b_.store->take();
+  ASSERT_EQ(taken->size(), 1U);
+  EXPECT_EQ(taken->front().node, kNode);
+  EXPECT_EQ(taken->front().command.id(), "c1");
+  EXPECT_TRUE(b_.store->take()->empty()) << "once";
+  ASSERT_TRUE(b_.store->give_back("c1").ok());
+  EXPECT_EQ(b_.store->take()->size(), 1U);
+  v1::CommandResult result;
+  result.set_command_id("c1");
+  const NodeBatch answer = batch(kNode, {envelope(1, result), envelope(2, make_alert("a1"))});
+  ASSERT_TRUE(b_.store->commit({&answer, 1}).ok());
+  for (News news; !news.results || !news.alerts;) {
+    const News more = *a_.wire->wait(kDeadline);
+    news.results = news.results || more.results;
+    news.alerts = news.alerts || more.alerts;
+  }
+  const auto reader = a_.store->reader();
+  EXPECT_EQ((*reader)->results({"c1", "early"})->size(), 1U);
+  EXPECT_EQ((*reader)->newer(0, 10)->front().alert.id(), "a1");
+}
+
+TEST_F(Replicas, ANodeIsWhereItGreetedLast) {
+  greet(a_);
+  EXPECT_TRUE(connected());
+  greet(b_);
+  while (!a_.wire->wait(kDeadline)->nodes) {
+  }
+  EXPECT_THAT(*a_.store->moved({"other", kNode}), testing::ElementsAre(kNode));
+  EXPECT_THAT(*b_.store->moved({"other", kNode}), testing::ElementsAre());
+  ASSERT_TRUE(a_.store->node_left(kNode).ok());
+  EXPECT_TRUE(connected()) << "with the other one";
+  ASSERT_TRUE(b_.store->node_left(kNode).ok());
+  EXPECT_FALSE(connected());
+}
+
+TEST_F(Replicas, ACollectorThatIsGoneHasNoNodesAndNoOrders) {
+  greet(b_);
+  order(b_, "c1");
+  clock_.now += 7'000'000'000;
+  EXPECT_TRUE(a_.store->open_commands()->empty()) << "its issuer lives";
+  b_.wire.reset();
+  // The server has to notice it, and tells nobody.
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (connected() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_FALSE(connected());
+  ASSERT_EQ(a_.store->open_commands()->size(), 1U);
+  EXPECT_EQ(a_.store->open_commands()->front().command.id(), "c1");
+}
+
+TEST_F(Replicas, HearEverythingAfterTheServerWasAway) {
+  ASSERT_TRUE(server->get()->restart().ok());
+  absl::StatusOr<News> news = a_.wire->wait(kDeadline);
+  EXPECT_TRUE(absl::IsUnavailable(news.status()));
+  while (!news.ok()) news = a_.wire->wait(kDeadline);
+  EXPECT_TRUE(news->alerts && news->commands && news->results && news->nodes && news->rules);
+  a_.wire->interrupt();
+  EXPECT_FALSE(a_.wire->wait(kDeadline)->alerts) << "interrupted";
+}
+
 }  // namespace
 }  // namespace picket::test

@@ -230,6 +230,9 @@ TEST_P(StoreConformance, RowsAscendInTheOrderOfCommits) {
   EXPECT_LT(first, second);
   EXPECT_EQ(*reader()->newest_row(), second);
   EXPECT_EQ(*reader()->alert_count(), 2U);
+  EXPECT_EQ(reader()->newer(0, 1)->at(0).row, first);
+  ASSERT_EQ(reader()->newer(first, 10)->size(), 1U);
+  EXPECT_EQ(reader()->newer(first, 10)->at(0).alert.id(), "epoch-1-2");
 }
 
 TEST_P(StoreConformance, FindsAlertsByTimeWorkspaceAndRule) {
@@ -344,7 +347,7 @@ TEST_P(StoreConformance, KnowsItsNodes) {
   blind.mutable_sight()->set_why("nothing came back");
   commit(batch(kNode, {coverage_envelope(1), blind}));
   clock_.now += 5;
-  ASSERT_TRUE(store_->node_seen(kNode).ok());
+  ASSERT_TRUE(store_->node_left(kNode).ok());
   hello.set_agent_version("0.2.0");
   ASSERT_TRUE(store_->greet({kNode, hello}).ok());
   const auto nodes = reader()->nodes();
@@ -380,6 +383,11 @@ TEST_P(StoreConformance, OpenCommandsEndWithTheNodesAnswerOnly) {
   ASSERT_EQ(outcome.results.size(), 1U);
   EXPECT_EQ(outcome.results[0].node, kNode);
   EXPECT_TRUE(store_->open_commands()->empty());
+  const auto results = reader()->results({"other", "c1"});
+  ASSERT_EQ(results->size(), 2U) << "also the one of somebody who was not asked";
+  EXPECT_EQ(results->at(0).node, kOtherNode);
+  EXPECT_EQ(results->at(1).node, kNode);
+  EXPECT_TRUE(results->at(1).result.ok());
 }
 
 TEST_P(StoreConformance, ACommandCanBeClosedWithoutAnAnswer) {
