@@ -51,6 +51,21 @@ tsan: deps ## Unit tests under ThreadSanitizer
 	cmake --build build/tsan -j $(JOBS)
 	ctest --preset tsan -L unit
 
+##@ Ship
+.PHONY: packages
+packages: deps ## Debian packages into build/packages, judged by lintian
+	@packaging/install-deps lintian
+	cmake --preset shipped -DPICKET_TESTS=OFF
+	cmake --build build/shipped -j $(JOBS) --target picketd picket-collector picketctl picket_documents
+	cmake --preset release -DPICKET_TESTS=OFF
+	cmake --build build/release -j $(JOBS)
+	packaging/deb build/packages build/shipped build/release
+
+.PHONY: images
+images: packages ## Container images and their bills of materials into build/images
+	packaging/image/build agent build/shipped build/images
+	packaging/image/build collector build/release build/images
+
 ##@ Measure
 .PHONY: bench
 bench: deps ## Print cost, latency and memory against no agent in the same run (root)

@@ -1,8 +1,5 @@
 // picketd: watches every container of this node.
-#include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -10,25 +7,17 @@
 
 #include "agent/app/agent.h"
 #include "agent/app/coverage_report.h"
+#include "agent/app/doctor.h"
 #include "agent/app/seccomp_profile.h"
 #include "agent/app/version.h"
 #include "agent/detect/rule/rule_set.h"
+#include "common/log.h"
 #include "common/tls.h"
 #include "common/tls_refusals.h"
 
 namespace {
 
 enum Exit { kOk = 0, kFailure = 1, kUsage = 2, kInvalid = 3 };
-
-void set_up_log(const picket::AgentConfig& config) {
-  // Standard output belongs to the findings of --standalone.
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("picketd"));
-  spdlog::set_level(spdlog::level::from_str(config.log_level));
-  if (config.log_format == "json") {
-    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l","message":"%v"})");
-  }
-  spdlog::flush_on(spdlog::level::info);
-}
 
 int fail(const absl::Status& status, Exit exit_code) {
   std::cerr << "picketd: " << std::string(status.message()) << '\n';
@@ -74,7 +63,7 @@ int main(int argc, char** argv) {
   picket::AgentMode mode;
   std::vector<std::filesystem::path> rules;
   std::filesystem::path seccomp;
-  bool validate = false, coverage = false;
+  bool validate = false, coverage = false, doctor = false;
   app.add_option("--config", config_file, "Configuration file")->capture_default_str();
   app.add_flag("--standalone", mode.standalone,
                "Print findings as JSON lines; no collector, no responses. Without a configuration "
@@ -84,6 +73,9 @@ int main(int argc, char** argv) {
   app.add_flag("--coverage", coverage,
                "Print as JSON what this kernel lets the agent see, and end. The same files as with "
                "--standalone");
+  app.add_flag("--doctor", doctor,
+               "Print what this node can and cannot do, and why, as lines of JSON, and end; "
+               "`picketctl doctor` puts them in words");
   app.add_flag("--validate", validate, "Check the configuration and end");
   app.add_option(
       "--write-seccomp", seccomp,
@@ -102,6 +94,11 @@ int main(int argc, char** argv) {
     return kOk;
   }
   picket::require_tls13();
+  if (doctor) {
+    picket::set_up_log("error", picket::LogFormat::text);  // standard output is the report's
+    std::cout << picket::doctor_report(config_file) << std::flush;
+    return kOk;
+  }
   const bool alone = mode.standalone || coverage;
   auto config = read_config(config_file, alone, app.count("--config") != 0);
   if (!config.ok()) return fail(config.status(), kInvalid);
@@ -110,7 +107,8 @@ int main(int argc, char** argv) {
     std::cout << config_file << ": ok\n";
     return kOk;
   }
-  set_up_log(*config);
+  // Standard output belongs to the findings of --standalone.
+  picket::set_up_log(config->log_level, config->log_format);
   if (coverage) {
     const auto report = picket::coverage_report(*config);
     if (!report.ok()) return fail(report.status(), kFailure);

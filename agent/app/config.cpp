@@ -108,18 +108,18 @@ void read_respond(ConfigReader section, AgentConfig& config) {
 }
 
 void read_log(ConfigReader section, AgentConfig& config) {
+  std::string format = "text";
   section.read("level", config.log_level);
-  section.read("format", config.log_format);
-  if (config.log_format != "text" && config.log_format != "json") {
-    section.fail("format", "expected text or json");
-  }
+  section.read("format", format);
+  if (format != "text" && format != "json") section.fail("format", "expected text or json");
+  config.log_format = format == "json" ? LogFormat::json : LogFormat::text;
   section.finish_section();
 }
 
 }  // namespace
 
 absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool standalone) {
-  auto reader = ConfigReader::open(file);
+  auto reader = ConfigReader::open_with_drop_ins(file);
   if (!reader.ok()) return reader.status();
   AgentConfig config;
   reader->read("state_dir", config.state_dir);

@@ -1,4 +1,4 @@
-// The agent's configuration: one YAML file, strict. Plain values, read at start.
+// The agent's configuration: a YAML file and its drop-ins, strict. Plain values, read at start.
 // Errors: InvalidArgument with file, line, column and what was expected, a line for each problem.
 #pragma once
 
@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/enrich/ownership.h"
+#include "common/log.h"
 
 namespace picket {
 
@@ -54,7 +55,7 @@ struct AgentConfig {
   uint64_t max_actions_per_minute = 30;
 
   std::string log_level = "info";
-  std::string log_format = "text";  // or "json"
+  LogFormat log_format = LogFormat::text;
 };
 
 // `standalone`: no collector section is needed.

@@ -2,9 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "agent/app/rule_gaps.h"
 #include "agent/app/rules.h"
-#include "agent/sensor/self_check.h"
 #include "agent/sensor/system_calls.h"
 #include "common/alert_json.h"
 
@@ -49,26 +47,34 @@ BpfSensorOptions sensor_options(const AgentConfig& config) {
   return options;
 }
 
-absl::StatusOr<std::string> coverage_report(const AgentConfig& config) {
+absl::StatusOr<MeasuredCoverage> measure_coverage(const AgentConfig& config) {
   const auto rules = read_rules(config.rules);
   if (!rules.ok()) return rules.status();
   BpfSensor sensor(sensor_options(config));
   if (absl::Status status = sensor.start(); !status.ok()) return status;
   Ignore nobody;
-  const SelfCheckResult check = self_check(sensor, nobody, kSelfCheckDeadline);
+  MeasuredCoverage measured;
+  measured.check = self_check(sensor, nobody, kSelfCheckDeadline);
+  measured.coverage = sensor.coverage();
+  measured.gaps = rule_gaps(measured.coverage, *rules->set);
+  measured.calls = system_calls(system_call_functions({}), measured.coverage.lines);
+  return measured;
+}
 
-  const Coverage coverage = sensor.coverage();
+absl::StatusOr<std::string> coverage_report(const AgentConfig& config) {
+  const auto measured = measure_coverage(config);
+  if (!measured.ok()) return measured.status();
+  const Coverage& coverage = measured->coverage;
   Json report{{"kernel", coverage.kernel}, {"tested", coverage.tested}, {"tier", coverage.tier}};
   report["lines"] = Json::array();
   for (const CoverageLine& line : coverage.lines) report["lines"].push_back(object_of(line));
   report["rule_gaps"] = Json::array();
-  for (const RuleGap& gap : rule_gaps(coverage, *rules->set))
-    report["rule_gaps"].push_back(object_of(gap));
+  for (const RuleGap& gap : measured->gaps) report["rule_gaps"].push_back(object_of(gap));
   report["system_calls"] = Json::array();
-  for (const SystemCall& call : system_calls(system_call_functions({}), coverage.lines))
+  for (const SystemCall& call : measured->calls)
     report["system_calls"].push_back(
         {{"syscall", call.name}, {"state", state_word(call.state)}, {"detail", call.detail}});
-  report["self_check"] = check.missing;
+  report["self_check"] = measured->check.missing;
   return json_line(report);
 }
 

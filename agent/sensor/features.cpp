@@ -26,16 +26,6 @@ std::string namespace_link(const Machine& machine, const char* kind) {
   return std::filesystem::read_symlink(machine.proc / "self/ns" / kind, error).string();
 }
 
-absl::StatusOr<uint64_t> effective_capabilities(const Machine& machine) {
-  absl::StatusOr<std::string> status = read_text(machine.proc / "self/status");
-  if (!status.ok()) return status.status();
-  constexpr std::string_view kKey = "CapEff:\t";
-  const size_t at = status->find(kKey);
-  if (at == std::string::npos)
-    return absl::FailedPreconditionError("/proc/self/status names no capabilities");
-  return std::strtoull(status->c_str() + at + kKey.size(), nullptr, 16);
-}
-
 }  // namespace
 
 std::string kernel_release() {
@@ -57,6 +47,16 @@ absl::StatusOr<std::string> read_text(const std::filesystem::path& file) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
+}
+
+absl::StatusOr<uint64_t> effective_capabilities(const Machine& machine) {
+  absl::StatusOr<std::string> status = read_text(machine.proc / "self/status");
+  if (!status.ok()) return status.status();
+  constexpr std::string_view kKey = "CapEff:\t";
+  const size_t at = status->find(kKey);
+  if (at == std::string::npos)
+    return absl::FailedPreconditionError("/proc/self/status names no capabilities");
+  return std::strtoull(status->c_str() + at + kKey.size(), nullptr, 16);
 }
 
 std::string missing_capabilities(uint64_t effective) {

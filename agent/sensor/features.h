@@ -30,6 +30,9 @@ absl::StatusOr<std::string> read_text(const std::filesystem::path& file);
 // BTF, the capabilities, the initial pid namespace: what the sensor cannot work without.
 absl::Status check_requirements(const Machine& machine);
 
+// This process's, as the mask of /proc/self/status.
+absl::StatusOr<uint64_t> effective_capabilities(const Machine& machine);
+
 // The capabilities that are missing from the hexadecimal mask of /proc/self/status, by name; empty:
 // enough.
 std::string missing_capabilities(uint64_t effective);

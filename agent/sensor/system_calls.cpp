@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/event/ignored_calls.h"
 #include "agent/event/schema.h"
 #include "agent/sensor/hooks.h"
 #include "bpf/picket/calls.h"

@@ -26,7 +26,4 @@ std::vector<SystemCall> system_calls(std::span<const std::string> functions,
 // The name by which programs know the call behind a function; empty: no program can call it here.
 std::string_view call_name(std::string_view function);
 
-// Why a call is ignored on purpose; empty: it is not.
-std::string_view why_ignored(std::string_view call);
-
 }  // namespace picket

@@ -62,7 +62,7 @@ void read_log(ConfigReader section, CollectorConfig& config) {
 }  // namespace
 
 absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::path& file) {
-  auto reader = ConfigReader::open(file);
+  auto reader = ConfigReader::open_with_drop_ins(file);
   if (!reader.ok()) return reader.status();
   CollectorConfig config;
   reader->read("listen", config.listen);

@@ -1,5 +1,5 @@
-// The collector's configuration file. Read once at start, by main. Errors: all of them at once,
-// each with file, line and column.
+// The collector's configuration: a file and its drop-ins. Read once at start, by main. Errors: all
+// of them at once, each with file, line and column.
 #pragma once
 
 #include <cstdint>

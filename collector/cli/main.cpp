@@ -8,6 +8,8 @@
 #include "collector/app/version.h"
 #include "collector/cli/alert_commands.h"
 #include "collector/cli/fleet_commands.h"
+#include "collector/cli/node_commands.h"
+#include "collector/cli/reference_commands.h"
 #include "collector/cli/rules_commands.h"
 #include "collector/cli/rules_fleet_commands.h"
 #include "collector/cli/session.h"
@@ -48,6 +50,8 @@ int main(int argc, char** argv) {
   picket::add_audit_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
   picket::add_rules_fleet_commands(app, session);
+  picket::add_doctor_command(app, session);
+  picket::add_bugtool_command(app, session);
   CLI::App* version = app.add_subcommand("version", "The version of picketctl");
   version->fallthrough()->callback([&] {
     if (session.json) {
@@ -56,6 +60,7 @@ int main(int argc, char** argv) {
       std::cout << picket::kCollectorVersion << '\n';
     }
   });
+  picket::add_reference_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

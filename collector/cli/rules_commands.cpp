@@ -19,6 +19,7 @@
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/rule_test.h"
 #include "agent/detect/rule/field.h"
+#include "agent/detect/rule/named_rules.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/sensor/recording.h"
 #include "collector/cli/explain.h"
@@ -176,19 +177,32 @@ class Commands {
   }
 
   void explain(const Paths& paths, const std::string& wanted) {
-    const std::shared_ptr<const RuleSet> rules = load(paths);
-    if (rules == nullptr) return;
+    LoadReport report;
+    const auto named = load_named_rules(paths, report);
+    report.notes.clear();  // `rules validate` shows them
+    print(report);
+    if (!named.ok()) return say_how_to_name(paths);
     bool found = false;
-    for (uint32_t i = 0; i < rules->rules().size(); ++i) {
-      const RuleInfo& rule = rules->rules()[i];
-      if (!wanted.empty() && rule.name != wanted) continue;
+    for (uint32_t i = 0; i < named->rules->rules().size(); ++i) {
+      const RuleInfo& rule = named->rules->rules()[i];
+      if (named->beside.contains(rule.name) || (!wanted.empty() && rule.name != wanted)) continue;
       found = true;
-      print(rule, picket::explain(rules->program(), i));
+      print(rule, picket::explain(named->rules->program(), i));
     }
     if (!found) fail(fmt::format("explain: no rule '{}' in these files", wanted));
   }
 
  private:
+  // Who asks for a rule by its name where a file is expected.
+  void say_how_to_name(const Paths& paths) {
+    for (const std::filesystem::path& path : paths) {
+      std::error_code error;
+      if (json_ || std::filesystem::exists(path, error)) continue;
+      say(stderr, "a rule is named behind its files: rules explain {} --rule '{}'",
+          usual_rules().string(), path.string());
+    }
+  }
+
   std::shared_ptr<const RuleSet> load(const Paths& paths) {
     LoadReport report;
     auto rules = load_rules(paths, report);

@@ -6,3 +6,4 @@ picket_test(alert_json_test SOURCES alert_json_test.cpp LINK picket_alert_json p
 picket_test(collector_config_test SOURCES collector_config_test.cpp LINK picket_collector_app picket_cli)
 picket_test(utf8_test SOURCES utf8_test.cpp LINK picket_utf8 picket_alert_json)
 picket_test(secrets_test SOURCES secrets_test.cpp LINK picket_secrets picket_proto)
+picket_test(node_tools_test SOURCES node_tools_test.cpp LINK picket_cli picket_health)

@@ -184,6 +184,20 @@ TEST(RuleOverride, AppendNotesEveryKeyThatItLeaves) {
   }
 }
 
+TEST(RuleOverride, ASwitchTakesNoOtherKey) {
+  for (const char* key : {"shadow: true", "why: w", "respond: none", "merge: process", "tags: [a]",
+                          "warn_evttypes: false", "skip-if-unknown-filter: true",
+                          "scope: {owner: a}", "exceptions: []"}) {
+    const std::string name(key, std::string_view(key).find(':'));
+    EXPECT_THAT(errors_of(base("- rule: r\n  enabled: true\n  " + std::string(key) + "\n")),
+                ElementsAre(AllOf(HasSubstr("test.yaml:8:"),
+                                  HasSubstr("beside 'enabled' alone '" + name +
+                                            "' would change nothing; an override with '" + name +
+                                            ": replace' expected"))));
+  }
+  EXPECT_FALSE(fires(base("- rule: r\n  enabled: false\n  source: syscall\n")));
+}
+
 TEST(RuleOverride, ASequenceTakesNoCondition) {
   const std::string steps =
       "  sequence: {within: 5s, steps: [{step: a, condition: evt.type = execve},"
@@ -327,6 +341,39 @@ TEST(RuleUnknownFields, ThatNothingFillsAreMissingAndReported) {
       ElementsAre(HasSubstr("rule 'r' asks for thread.vmsize")));
   EXPECT_EQ(Scene().output("%proc.env[HOME]"), "<NA>");
   EXPECT_THAT(errors_of(base("", "evt.arg.nonsense = 1")), testing::SizeIs(1));
+}
+
+TEST(RuleEventTypes, ThatAreMisspeltAreErrors) {
+  EXPECT_THAT(errors_of(base("", "evt.type != opennat")),
+              ElementsAre("test.yaml:5:26: no event or system call is called 'opennat'; did you "
+                          "mean 'openat'?"));
+  EXPECT_THAT(errors_of(base("", "evt.type = EXECVE")),
+              ElementsAre(HasSubstr("'EXECVE'; did you mean 'execve'?")));
+  EXPECT_THAT(
+      errors_of(base("", "evt.type in (open, openatt)")),
+      ElementsAre(HasSubstr("test.yaml:5:33: no event or system call is called 'openatt'")));
+  EXPECT_THAT(errors_of("- list: l\n  items: [execve, execv]\n" + base("", "evt.type in (l)")),
+              ElementsAre(HasSubstr("test.yaml:7:27: no event or system call is called 'execv'")));
+  EXPECT_THAT(errors_of(base("", "evt.type = execve and syscall.type = qqqqqqqq")),
+              ElementsAre(HasSubstr("no event or system call is called 'qqqqqqqq'")));
+  EXPECT_TRUE(fires(base("", "evt.type startswith execv")));
+}
+
+TEST(RuleEventTypes, ThatAreNeverToldAreNamedByRule) {
+  const auto note = HasSubstr(
+      "test.yaml:1:9: rule 'r' names recvfrom: never an event here, as it "
+      "moves bytes of a connection");
+  EXPECT_THAT(notes_of(base("", "evt.type in (execve, recvfrom)")), ElementsAre(note));
+  EXPECT_THAT(notes_of(base("", "evt.type = execve and evt.type != recvfrom")), ElementsAre(note));
+  EXPECT_TRUE(fires(base("", "evt.type = execve and evt.type != recvfrom")));
+  EXPECT_THAT(notes_of(base("", "evt.type = recvfrom")),
+              ElementsAre(note, HasSubstr("rule 'r' can never match")));
+  EXPECT_THAT(notes_of(base("", "evt.type in (execve, pluginevent)")),
+              ElementsAre(HasSubstr("names pluginevent: never an event here, as it is an event of "
+                                    "Falco's own")));
+  EXPECT_THAT(notes_of("- macro: m\n  condition: evt.type = recvfrom\n" +
+                       base("", "evt.type = execve or m")),
+              ElementsAre(HasSubstr("rule 'r' names recvfrom")));
 }
 
 TEST(RuleEventTypes, AreMissedUnlessItIsMeant) {

@@ -72,7 +72,7 @@ TEST(RuleFile, TwoPathsAreOldAndNew) {
   EXPECT_TRUE(scene.matches("evt.arg.oldpath = /home/dev/a and evt.arg.newpath = /etc/b"));
   EXPECT_TRUE(scene.matches("fs.path.source = /home/dev/a and fs.path.target = /etc/b"));
   EXPECT_TRUE(scene.matches("fs.path.sourceraw = a and fs.path.targetraw = ../../etc/b"));
-  EXPECT_TRUE(scene.matches("syscall.type = renameat2 and not syscall.type = file"));
+  EXPECT_TRUE(scene.matches("syscall.type = renameat2 and not syscall.type = rename"));
   EXPECT_TRUE(scene.matches("fs.path.nameraw = a and not fd.name exists"));
   EXPECT_FALSE(scene.matches("evt.arg.target exists or evt.arg.linkpath exists"));
 }

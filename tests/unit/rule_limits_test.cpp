@@ -110,7 +110,21 @@ TEST(RuleLimits, RegularExpressions) {
     condition += " or proc.name regex '((a{100}){9}" + std::to_string(i) + ")'";
   }
   EXPECT_THAT(load_report(rule_named("r", condition)).error_text(),
-              HasSubstr("too many regular expressions"));
+              HasSubstr("compile to more than 200000 instructions"));
+}
+
+// Each costs the time of what it grew to before it was given up.
+TEST(RuleLimits, RegularExpressionsThatOutgrowTheirRoom) {
+  std::string condition = "evt.type = connect";
+  for (int i = 0; i < 100; ++i) {
+    condition += " or proc.name regex '(?i)[\\pL\\pN" + std::to_string(i) + "]{1,999}'";
+  }
+  const LoadReport report = load_report(rule_named("r", condition));
+  const auto tried = std::ranges::count_if(report.errors, [](const Diagnostic& error) {
+    return error.message.starts_with("not a regular expression: pattern too large");
+  });
+  EXPECT_EQ(tried, 10) << report.error_text();
+  EXPECT_THAT(report.errors.back().message, HasSubstr("those that fail counted too"));
 }
 
 // What is long stays one node at each of its uses.

@@ -80,6 +80,8 @@ TEST(ScopeErrors, HaveFileLineAndColumn) {
               HasSubstr("test.yaml:7:18: a mapping of keys to values expected for 'label'"));
   EXPECT_THAT(load_report(scoped("everywhere")).error_text(),
               HasSubstr("test.yaml:7:10: a mapping expected for 'scope'"));
+  EXPECT_THAT(load_report(scoped("{}")).error_text(),
+              HasSubstr("test.yaml:7:10: an empty 'scope' selects nothing"));
 }
 
 // --- Shadow

@@ -164,6 +164,36 @@ TEST_F(RulesCommands, OtherEndingsAreRuleAndTestFilesToo) {
   EXPECT_THAT(out_, HasSubstr("2 cases and recordings compared, 0 differences"));
 }
 
+TEST_F(RulesCommands, AFileHasTheListsOfItsFolder) {
+  write("a_lists.yaml",
+        "- list: shells\n  items: [bash, sh]\n- rule: other\n  output: o\n"
+        "  priority: INFO\n  condition: evt.type = execve\n");
+  const std::string rules = write("shell.yaml",
+                                  "- rule: shell\n  output: o\n  priority: NOTICE\n"
+                                  "  condition: evt.type = execve and proc.name in (shells)\n");
+  write("shell.test.yaml",
+        "- name: bash\n  events: [{event: exec, exe: /usr/bin/bash}]\n  expect: hit\n"
+        "- name: zsh\n  events: [{event: exec, exe: /usr/bin/zsh}]\n  expect: miss\n");
+  EXPECT_EQ(run({"explain", rules}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("On exec: evt.type = execve and proc.name in (bash, sh)"));
+  EXPECT_THAT(out_, testing::Not(HasSubstr("other")));
+  EXPECT_EQ(run({"test", rules}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("2 passed, 0 failed"));
+  EXPECT_EQ(run({"test", rules, "--against", rules}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("2 cases and recordings compared, 0 differences"));
+  // One of the folder is broken: what needs none of the others goes on, the rest says why it fails.
+  write("broken.yaml", "no list of rules\n");
+  EXPECT_EQ(run({"explain", write("alone.yaml", kRule)}), 0) << err_;
+  EXPECT_EQ(run({"explain", rules}), 3);
+  EXPECT_THAT(err_, HasSubstr("unknown list 'shells'"));
+}
+
+TEST_F(RulesCommands, ExplainSaysHowARuleIsNamed) {
+  EXPECT_EQ(run({"explain", "reverse_shell"}), 3);
+  EXPECT_THAT(err_, HasSubstr("a rule is named behind its files: rules explain"));
+  EXPECT_THAT(err_, HasSubstr("--rule 'reverse_shell'"));
+}
+
 TEST_F(RulesCommands, NoTextOfARuleDrivesTheTerminal) {
   const std::string rules = write(
       "odd.yaml",
@@ -207,6 +237,22 @@ TEST_F(RulesCommands, TestFailsWhereARuleDoesWhatItsTestDoesNotExpect) {
   EXPECT_EQ(results[0]["line"], 1);
   EXPECT_EQ(results[1]["failure"], "expected shell, found nothing");
   EXPECT_EQ(results[2]["passed"], true);
+}
+
+TEST_F(RulesCommands, EventsOfATestMayBeCloseToEachOther) {
+  const std::string rules = write("shell.yaml", kRule);
+  const auto tested = [&](const std::string& first, const std::string& second) {
+    write("shell.test.yaml",
+          "- name: close\n  expect: hit\n  events:\n    - {event: exec, exe: /bin/zsh, at: " +
+              first + "}\n    - {event: exec, exe: /bin/bash, at: " + second +
+              "}\n- name: zsh\n  events: [{event: exec, exe: /usr/bin/zsh}]\n  expect: miss\n");
+    return run({"test", rules});
+  };
+  EXPECT_EQ(tested("1s", "1.005s"), 0) << err_;
+  EXPECT_EQ(tested("2.00s", "2.01s"), 0) << err_;
+  EXPECT_EQ(tested("2s", "2s"), 0) << err_;
+  EXPECT_EQ(tested("2s", "1.999s"), 3);
+  EXPECT_THAT(err_, HasSubstr("'1.999s' is before the event above it"));
 }
 
 TEST_F(RulesCommands, TestFilesAreCheckedToo) {

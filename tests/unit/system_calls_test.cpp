@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/event/ignored_calls.h"
 #include "agent/event/schema.h"
 #include "agent/sensor/system_calls.h"
 #include "bpf/picket/calls.h"

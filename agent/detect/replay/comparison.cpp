@@ -10,8 +10,8 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/rule_test.h"
 #include "agent/detect/replay/test_case.h"
+#include "agent/detect/rule/named_rules.h"
 #include "agent/detect/rule/rule_file_names.h"
-#include "agent/detect/rule/rule_set.h"
 
 namespace picket {
 namespace {
@@ -46,8 +46,7 @@ void add_below(const Path& root, std::map<std::string, Path>& found) {
 
 class Comparison {
  public:
-  Comparison(std::shared_ptr<const RuleSet> before, std::shared_ptr<const RuleSet> now,
-             RuleComparison& result)
+  Comparison(NamedRules before, NamedRules now, RuleComparison& result)
       : before_(std::move(before)), now_(std::move(now)), result_(result) {}
 
   void compare(const Path& file) {
@@ -68,7 +67,7 @@ class Comparison {
     // A case of both sets, or a recording that cases name and that lies there, is one.
     if (!seen_.emplace(test.file, test.line, test.name).second) return;
     AlertCount before, now;
-    for (auto [rules, alerts] : {std::pair(before_, &before), std::pair(now_, &now)}) {
+    for (auto [rules, alerts] : {std::pair(before_.rules, &before), std::pair(now_.rules, &now)}) {
       if (std::string failure = run_case(test, rules, *alerts); !failure.empty()) {
         result_.failures.push_back(test.file + ": " + test.name + ": " + failure);
         return;
@@ -79,13 +78,14 @@ class Comparison {
     auto counts = now.all();
     for (const auto& [rule, count] : old_counts) counts.try_emplace(rule, 0);
     for (const auto& [rule, count] : counts) {
+      if (before_.beside.contains(rule) || now_.beside.contains(rule)) continue;
       const auto old = old_counts.find(rule);
       const uint64_t was = old == old_counts.end() ? 0 : old->second;
       if (was != count) result_.differences.push_back({test.file, test.name, rule, was, count});
     }
   }
 
-  std::shared_ptr<const RuleSet> before_, now_;
+  NamedRules before_, now_;
   RuleComparison& result_;
   std::set<std::tuple<std::string, int, std::string>> seen_;
 };
@@ -94,8 +94,8 @@ class Comparison {
 
 RuleComparison compare_rules(std::span<const Path> before, std::span<const Path> now) {
   RuleComparison result;
-  auto old_rules = load_rules(before, result.before);
-  auto new_rules = load_rules(now, result.now);
+  auto old_rules = load_named_rules(before, result.before);
+  auto new_rules = load_named_rules(now, result.now);
   if (!old_rules.ok() || !new_rules.ok()) return result;
   std::map<std::string, Path> materials;
   for (const Path& path : now) add_below(path, materials);  // these come first: they are newer

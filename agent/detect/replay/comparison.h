@@ -27,6 +27,7 @@ struct RuleComparison {
   std::vector<AlertDifference> differences;
 };
 
+// Paths as for load_named_rules().
 RuleComparison compare_rules(std::span<const std::filesystem::path> before,
                              std::span<const std::filesystem::path> now);
 

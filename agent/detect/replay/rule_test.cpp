@@ -12,6 +12,7 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/test_case.h"
+#include "agent/detect/rule/named_rules.h"
 #include "agent/detect/rule/rule_file_names.h"
 
 namespace picket {
@@ -118,17 +119,16 @@ RuleTestReport run_rule_tests(std::span<const std::filesystem::path> paths) {
   std::vector<Path> rule_paths;
   for (const Path& path : paths)
     rule_paths.push_back(is_rule_test(path) ? rules_beside(path) : path);
-  auto loaded = load_rules(rule_paths, report.load);
-  if (!loaded.ok()) return report;
-  const std::shared_ptr<const RuleSet> rules = *std::move(loaded);
+  const auto named = load_named_rules(rule_paths, report.load);
+  if (!named.ok()) return report;
   std::map<std::string, std::vector<std::string>> by_file;
-  for (const RuleInfo& rule : rules->rules()) {
-    if (rule.enabled) by_file[rule.file].push_back(rule.name);
+  for (const RuleInfo& rule : named->rules->rules()) {
+    if (rule.enabled && !named->beside.contains(rule.name)) by_file[rule.file].push_back(rule.name);
   }
   for (const auto& [file, names] : by_file) {
     const Path test = test_beside(file);
     if (std::filesystem::exists(test)) {
-      FileTest(rules, names, report).run(test);
+      FileTest(named->rules, names, report).run(test);
     } else {
       report.results.push_back(
           {file, 0, names.front(), fmt::format("no test file {} beside it", test.string())});

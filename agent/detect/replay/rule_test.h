@@ -36,8 +36,8 @@ struct RuleTestReport {
 std::string run_case(const TestCase& test, std::shared_ptr<const RuleSet> rules,
                      FindingSink& findings);
 
-// Paths as for load_rules(), and single NAME.test.yaml files, which stand for the NAME.yaml beside
-// them.
+// Paths as for load_named_rules(), and single NAME.test.yaml files, which stand for the NAME.yaml
+// beside them.
 RuleTestReport run_rule_tests(std::span<const std::filesystem::path> paths);
 
 }  // namespace picket

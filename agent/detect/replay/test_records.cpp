@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 namespace picket {
@@ -123,8 +124,8 @@ absl::Status TestRecords::set_time(std::string_view text) {
     return absl::InvalidArgumentError(
         fmt::format("'{}' is no time from the first event on; as in 2s, 0.5s, 3m", text));
   const uint64_t time_ns =
-      kFirstTimeNs + static_cast<uint64_t>(value * static_cast<double>(unit_ns));
-  if (time_ns < next_ns_ && !records_.empty())
+      kFirstTimeNs + static_cast<uint64_t>(std::llround(value * static_cast<double>(unit_ns)));
+  if (time_ns < last_ns_)
     return absl::InvalidArgumentError(fmt::format("'{}' is before the event above it", text));
   current_.front().header().time_ns = time_ns;
   return absl::OkStatus();
@@ -213,7 +214,8 @@ absl::Status TestRecords::set_defaults() {
 }
 
 void TestRecords::end() {
-  next_ns_ = current_.front().header().time_ns + kTimeStepNs;
+  last_ns_ = current_.front().header().time_ns;
+  next_ns_ = last_ns_ + kTimeStepNs;
   if (set_defaults().ok()) records_.push_back(current_.front().bytes());
   current_.clear();
 }

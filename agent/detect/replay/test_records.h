@@ -45,6 +45,7 @@ class TestRecords {
 
   std::map<std::string, Key, std::less<>> keys_;
   std::vector<std::vector<std::byte>> records_;
+  uint64_t last_ns_ = kFirstTimeNs;     // time of the event above
   uint64_t next_ns_ = kFirstTimeNs;     // time of the next event, unless it says its own
   std::vector<RecordBuilder> current_;  // at most one
   pk_type type_ = PK_NONE;

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "agent/detect/rule/compiler.h"
+#include "agent/detect/rule/event_names.h"
 #include "agent/detect/rule/field_match.h"
+#include "agent/detect/rule/value_doubts.h"
 
 namespace picket::rule {
 namespace {
@@ -13,9 +15,18 @@ namespace {
 constexpr size_t kNesting = 32;    // of lists within lists
 constexpr size_t kOneOfMax = 256;  // values
 
+// Whether its values are whole names of events.
+bool names_events(const FieldReference& field, Operator op) {
+  const bool whole = op == Operator::equal || op == Operator::not_equal || op == Operator::in ||
+                     op == Operator::intersects;
+  return whole && (field.text == "evt.type" || field.text == "syscall.type");
+}
+
+}  // namespace
+
 // A bare word such as shell_binaries that stands alone in brackets was meant as the name of a list;
 // one of 15 bytes may be the name of a process as the kernel cut it.
-bool looks_like_list_name(const Literal& value) {
+bool Compiler::looks_like_list_name(const Literal& value) {
   constexpr size_t kCutName = PK_COMM_LEN - 1;
   return !value.quoted && value.text.size() != kCutName &&
          value.text.find('_') != std::string::npos && std::ranges::all_of(value.text, [](char c) {
@@ -23,14 +34,6 @@ bool looks_like_list_name(const Literal& value) {
                   (c >= '0' && c <= '9');
          });
 }
-
-bool is_event_name(std::string_view name) {
-  return std::ranges::any_of(event_rows(), [&](const EventRow& event) {
-    return std::ranges::count(event_names(event.type), name) > 0;
-  });
-}
-
-}  // namespace
 
 std::optional<FieldReference> Compiler::resolve(const Operand& operand, const SourceText& text) {
   constexpr size_t kSuggestions = 20;
@@ -113,7 +116,6 @@ const Compiler::List* Compiler::list_of(Operator op, Modifier modifier, const Li
 
 bool Compiler::add_value(const FieldReference& field, Operator op, const Literal& value,
                          const SourceText& text, std::vector<std::string>& values) {
-  note_unknown_event(field, value.text, text, value.offset);
   values.push_back(value.text);
   return check(field, op, value.text, text, value.offset);
 }
@@ -144,20 +146,34 @@ bool Compiler::spend_on_one_of(size_t values, const SourceText& text, size_t off
 bool Compiler::check(const FieldReference& field, Operator op, std::string_view value,
                      const SourceText& text, size_t offset) {
   std::string wrong;
-  if (op == Operator::regex && field.gap().empty()) {
+  if (names_events(field, op)) {
+    wrong = check_event_name(value);
+  } else if (op == Operator::regex && field.gap().empty()) {
     wrong = check_regex(value, kRegexInstructions - regex_instructions_, regex_instructions_);
   } else {
     wrong = check_value(field, op, value);
   }
-  if (wrong.empty()) return true;
+  if (wrong.empty()) {
+    if (std::string doubt = doubt_about(field, op, value); !doubt.empty() && field.gap().empty())
+      note(text, offset, std::move(doubt));
+    return true;
+  }
   fail(text, offset, std::move(wrong));
   return false;
 }
 
-void Compiler::note_unknown_event(const FieldReference& field, std::string_view value,
-                                  const SourceText& text, size_t offset) {
-  if (field.text != "evt.type" || is_event_name(value)) return;
-  note(text, offset, fmt::format("no event is called '{}': this comparison is false", value));
+// What is misspelt is an error; what exists and is never told is kept for the rules that ask for
+// it.
+std::string Compiler::check_event_name(std::string_view name) {
+  if (is_event_name(name)) return {};
+  if (const std::string_view why = why_never_told(name); !why.empty()) {
+    if (trail_->untold.size() < kGapsNamed) trail_->untold.try_emplace(std::string(name), why);
+    return {};
+  }
+  const std::string_view meant = nearest_event_name(name);
+  return meant.empty() ? fmt::format("no event or system call is called '{}'", name)
+                       : fmt::format("no event or system call is called '{}'; did you mean '{}'?",
+                                     name, meant);
 }
 
 const Compiler::List* Compiler::list(std::string_view name) {

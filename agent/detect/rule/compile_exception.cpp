@@ -129,6 +129,9 @@ bool Compiler::add_exception_value(const FieldReference& field, std::pair<Operat
           right.push_back(one);
         }
       } else {
+        if (lists && field.text != "evt.type" && looks_like_list_name(literal))
+          note(item, literal.offset,
+               fmt::format("no list is called '{}': it stands for itself", literal.text));
         valid &= add_value(field, op.first, literal, item, right);
       }
     }

@@ -36,6 +36,7 @@ std::unique_ptr<Program> Compiler::compile() {
   for (const auto& [name, definition] : definitions_.lists) list(name);
   for (const auto& [name, definition] : definitions_.macros) {
     if (gives_up()) break;
+    note_unusable(name, definition.name);
     Expression use;
     use.macro = name;
     compile_macro(use, definition.name);
@@ -55,6 +56,17 @@ std::unique_ptr<Program> Compiler::compile() {
   report_.macros = definitions_.macros.size();
   report_.lists = definitions_.lists.size();
   return program;
+}
+
+// A macro that no condition can name, as a blank or a word of the language is in the way.
+void Compiler::note_unusable(std::string_view macro, const SourceText& at) {
+  const auto parsed = parse_condition(macro);
+  const auto* use = std::get_if<std::unique_ptr<Expression>>(&parsed);
+  if (use != nullptr && (*use)->kind == Expression::Kind::macro && (*use)->macro == macro) return;
+  note(at, 0,
+       fmt::format("no condition can name the macro '{}'; a name of letters, digits, '_', '-' and "
+                   "'.' expected",
+                   macro));
 }
 
 void Compiler::bind_file_classes(Program& program) const {
@@ -141,18 +153,31 @@ std::optional<NodeId> Compiler::compile_condition(const RuleDefinition& rule,
   return graph_.all(parts);
 }
 
-void Compiler::report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail) {
-  const SourceText& text = rule.sequence.has_value() ? rule.name : rule.condition;
-  std::map<std::string_view, std::string> fields_by_reason;
-  for (const auto& [field, why] : trail.gaps) {
-    std::string& fields = fields_by_reason[why];
-    fields += fields.empty() ? field : ", " + field;
-  }
-  for (const auto& [why, fields] : fields_by_reason) {
+// Of fields and events that there are elsewhere.
+void Compiler::note_never(const RuleDefinition& rule, const Trail& trail) {
+  const auto by_reason = [](const std::map<std::string, std::string_view>& reasons) {
+    std::map<std::string_view, std::string> names;
+    for (const auto& [name, why] : reasons) {
+      std::string& all = names[why];
+      all += all.empty() ? name : ", " + name;
+    }
+    return names;
+  };
+  for (const auto& [why, fields] : by_reason(trail.gaps)) {
     note(rule.name, 0,
          fmt::format("rule '{}' asks for {}: never a value here, as {}", rule.name.value, fields,
                      why));
   }
+  for (const auto& [why, events] : by_reason(trail.untold)) {
+    note(rule.name, 0,
+         fmt::format("rule '{}' names {}: never an event here, as it {}", rule.name.value, events,
+                     why));
+  }
+}
+
+void Compiler::report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail) {
+  const SourceText& text = rule.sequence.has_value() ? rule.name : rule.condition;
+  note_never(rule, trail);
   if (info.events.empty()) {
     note(text, 0,
          fmt::format("rule '{}' can never match: no event fits its condition", rule.name.value));
@@ -262,6 +287,9 @@ std::optional<NodeId> Compiler::compile_macro(const Expression& use, const Sourc
   if (!macro.trail.only_unknown) trail_->only_unknown = false;
   if (trail_->gaps.size() < kGapsNamed) {
     trail_->gaps.insert(macro.trail.gaps.begin(), macro.trail.gaps.end());
+  }
+  if (trail_->untold.size() < kGapsNamed) {
+    trail_->untold.insert(macro.trail.untold.begin(), macro.trail.untold.end());
   }
   return macro.node;
 }

@@ -32,8 +32,9 @@ class Compiler {
   // What compiling a rule or a macro came upon.
   struct Trail {
     std::vector<Diagnostic> errors;
-    bool only_unknown = true;                      // all errors are fields that do not exist
-    std::map<std::string, std::string_view> gaps;  // fields that nothing fills, and why
+    bool only_unknown = true;                        // all errors are fields that do not exist
+    std::map<std::string, std::string_view> gaps;    // fields that nothing fills, and why
+    std::map<std::string, std::string_view> untold;  // events that none is here, and why
     std::set<std::string> macros;
   };
   struct Macro {
@@ -47,10 +48,12 @@ class Compiler {
     std::vector<std::string> values;
   };
 
+  void note_unusable(std::string_view macro, const SourceText& at);
   void bind_file_classes(Program& program) const;
   void compile_rule(const RuleDefinition& rule, Program& program);
   std::optional<NodeId> compile_condition(const RuleDefinition& rule, const SourceText& text);
   NodeId special_for(NodeId condition, pk_type type);
+  void note_never(const RuleDefinition& rule, const Trail& trail);
   void report_rule(const RuleDefinition& rule, const RuleInfo& info, const Trail& trail);
   void report_errors();
 
@@ -71,12 +74,12 @@ class Compiler {
                                                  const SourceText& text);
   bool add_value(const FieldReference& field, Operator op, const Literal& value,
                  const SourceText& text, std::vector<std::string>& values);
+  static bool looks_like_list_name(const Literal& value);
   const List* list_of(Operator op, Modifier modifier, const Literal& value);
   bool check(const FieldReference& field, Operator op, std::string_view value,
              const SourceText& text, size_t offset);
   const List* list(std::string_view name);
-  void note_unknown_event(const FieldReference& field, std::string_view value,
-                          const SourceText& text, size_t offset);
+  std::string check_event_name(std::string_view name);
 
   // compile_sequence.cpp: its steps, the last one first; none: an error was reported.
   struct Part {

@@ -1,11 +1,15 @@
 // What evt.type calls an event: the system call that caused it, the schema's name, and the names
 // that rules have always used for it.
+#include "agent/detect/rule/event_names.h"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <vector>
 
 #include "agent/detect/rule/field.h"
+#include "agent/detect/rule/nearest_name.h"
+#include "agent/event/ignored_calls.h"
 
 namespace picket::rule {
 namespace {
@@ -68,7 +72,34 @@ const Names& names_of(pk_type type) {
   return kAll[type];
 }
 
+// Events that are no calls, and calls by names that only Falco gives them.
+constexpr std::string_view kOfFalco[] = {
+    "asyncevent",   "container",    "cpu_hotplug", "drop",        "groupadded",
+    "groupdeleted", "infra",        "k8s",         "llseek",      "mesos",
+    "NA",           "notification", "page_fault",  "pluginevent", "pread",
+    "prlimit",      "procinfo",     "pwrite",      "scapevent",   "signaldeliver",
+    "switch",       "syscall",      "tracer",      "useradded",   "userdeleted"};
+
 }  // namespace
+
+bool is_event_name(std::string_view name) {
+  return std::ranges::any_of(event_rows(), [&](const EventRow& event) {
+    return std::ranges::count(names_of(event.type).by_call[PK_CALL_NONE], name) > 0;
+  });
+}
+
+std::string_view why_never_told(std::string_view name) {
+  if (std::ranges::count(kOfFalco, name) > 0) return "is an event of Falco's own";
+  return why_ignored(name);
+}
+
+std::string_view nearest_event_name(std::string_view name) {
+  NearestName nearest(name);
+  for (const EventRow& event : event_rows())
+    for (const std::string_view one : names_of(event.type).by_call[PK_CALL_NONE])
+      nearest.consider(one);
+  return nearest.name();
+}
 
 std::span<const std::string_view> event_names(pk_type type, pk_call call) {
   return names_of(type).by_call[call];

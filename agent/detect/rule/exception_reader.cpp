@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "agent/detect/rule/load_limits.h"
@@ -25,6 +27,7 @@ class ExceptionReader {
 
   std::vector<ExceptionDefinition> read() {
     std::vector<ExceptionDefinition> exceptions;
+    std::set<std::string> names;
     const YAML::Node list = item_.value("exceptions");
     if (!list.IsDefined() || list.IsNull()) return exceptions;
     if (!list.IsSequence()) {
@@ -36,7 +39,15 @@ class ExceptionReader {
         item_.fail(node.Mark(), too_many());
         break;
       }
-      if (auto exception = read_one(node)) exceptions.push_back(*std::move(exception));
+      auto exception = read_one(node);
+      if (!exception.has_value()) continue;
+      if (!names.insert(exception->name.value).second) {
+        item_.note(exception->name,
+                   fmt::format("exception '{}' stands twice in this rule: both hold, and what is "
+                               "appended to it goes to the first",
+                               exception->name.value));
+      }
+      exceptions.push_back(*std::move(exception));
     }
     return exceptions;
   }

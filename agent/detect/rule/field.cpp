@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "absl/container/flat_hash_map.h"
+#include "agent/detect/rule/nearest_name.h"
 #include "agent/detect/rule/transform.h"
 
 namespace picket::rule {
@@ -41,42 +42,15 @@ bool takes_key(const Field& field) {
          field.argument == Argument::anything;
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 std::string unknown_field(std::string_view name, bool suggest) {
-  constexpr size_t kNear = 3;
-  constexpr size_t kLongest = 64;  // a longer name is no slip of the keyboard
-  std::string_view nearest;
-  size_t distance = kNear + 1;
-  for (const auto group : groups()) {
-    for (const Field& field : group) {
-      const size_t longer = std::max(name.size(), field.name.size());
-      const size_t apart = longer - std::min(name.size(), field.name.size());
-      const bool near = suggest && apart < distance && longer <= kLongest;
-      const size_t d = near ? edit_distance(name, field.name) : distance;
-      if (d < distance) {
-        distance = d;
-        nearest = field.name;
-      }
-    }
-  }
-  if (nearest.empty()) {
+  NearestName nearest(name);
+  for (const auto group : groups())
+    if (suggest)
+      std::ranges::for_each(group, [&](const Field& field) { nearest.consider(field.name); });
+  if (nearest.name().empty()) {
     return fmt::format("unknown field '{}'; 'picketctl rules fields' lists those that exist", name);
   }
-  return fmt::format("unknown field '{}'; did you mean '{}'?", name, nearest);
+  return fmt::format("unknown field '{}'; did you mean '{}'?", name, nearest.name());
 }
 
 // event.NAME: whatever event has a field of that name in its schema; event.EVENT.NAME: of this

@@ -9,8 +9,6 @@
 #include <optional>
 #include <utility>
 
-#include "agent/detect/rule/value_bounds.h"
-
 namespace picket::rule {
 namespace {
 
@@ -43,6 +41,16 @@ std::optional<bool> decided_by_least(const FieldReference& field, Operator op,
     default:
       return std::nullopt;
   }
+}
+
+// A length that is to be below nothing.
+bool is_negative_length(const FieldReference& field, Operator op,
+                        const std::vector<std::string>& values) {
+  const bool length = !field.transforms.empty() && field.transforms.back() == Transform::length;
+  if (!length || values.size() != 1) return false;
+  const int64_t value = number_of(field, values.front()).value_or(0);
+  return (op == Operator::less && value <= 0) ||
+         (value < 0 && (op == Operator::equal || op == Operator::less_equal || op == Operator::in));
 }
 
 // The operator under which this one's values can stand in one set with those of others under an
@@ -154,6 +162,7 @@ NodeId Graph::comparison(const FieldReference& field, Operator op,
   if (!field.gap().empty()) return kFalse;
   if (op != Operator::exists && values.empty()) return kFalse;  // in an empty list
   if (const auto decided = decided_by_least(field, op, values)) return *decided ? kTrue : kFalse;
+  if (is_negative_length(field, op, values)) return kFalse;
   const bool constant = field.field != nullptr && !field.field->constant.empty();
   if (constant && field.transforms.empty()) {
     FieldResult result;
@@ -231,23 +240,6 @@ NodeId Graph::chain(NodeKind kind, const std::vector<NodeId>& parts) {
   if (flat.size() == 1) return flat.front();
   std::string key = fmt::format("{} {}", kind == NodeKind::all ? '&' : '|', fmt::join(flat, " "));
   return intern({kind, 0, std::move(flat)}, std::move(key));
-}
-
-// x and not x; x or not x; one value that is to be two.
-bool Graph::excludes_itself(NodeKind kind, const std::vector<NodeId>& parts,
-                            const absl::flat_hash_set<NodeId>& seen) const {
-  std::map<uint32_t, ValueBounds> bounds;  // by slot
-  for (const NodeId part : parts) {
-    const Node& node = nodes_[part];
-    if (node.kind == NodeKind::negation && seen.contains(node.parts.front())) return true;
-    if (kind != NodeKind::all || node.kind != NodeKind::comparison) continue;
-    const Test& test = tests_[node.comparison];
-    const FieldReference& field = slots_[test.slot];
-    if (test.right.has_value() || field.values != Values::one) continue;
-    if (!bounds.try_emplace(test.slot).first->second.narrow(field, test.op, test.values))
-      return true;
-  }
-  return false;
 }
 
 void Graph::merge_tests(std::vector<NodeId>& parts) {

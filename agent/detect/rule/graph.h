@@ -60,6 +60,7 @@ class Graph {
   CompiledComparison compiled(const Test& test) const;
   bool excludes_itself(NodeKind kind, const std::vector<NodeId>& parts,
                        const absl::flat_hash_set<NodeId>& seen) const;
+  bool none_fits(const std::vector<NodeId>& parts) const;
   void merge_tests(std::vector<NodeId>& parts);
   NodeId specialise_new(NodeId node, pk_type type, FailedExecs execs);
   NodeId specialise_test(NodeId node, pk_type type, FailedExecs execs);

@@ -1,6 +1,8 @@
 #include "agent/detect/rule/implication.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <string_view>
 
 #include "agent/detect/rule/needs.h"
@@ -37,6 +39,54 @@ bool parts_follow(const Matcher& narrow, const Matcher& wide) {
   });
 }
 
+// From which number on, or up to which, a comparison holds.
+struct Range {
+  int64_t least = std::numeric_limits<int64_t>::min();
+  int64_t most = std::numeric_limits<int64_t>::max();
+};
+
+std::optional<Range> range_of(const Matcher& matcher) {
+  const auto* numbers = std::get_if<std::vector<int64_t>>(&matcher.right());
+  if (numbers == nullptr || numbers->size() != 1) return std::nullopt;
+  const int64_t number = numbers->front();
+  Range range;
+  switch (matcher.op()) {
+    case Operator::less:
+      if (number == range.least) return std::nullopt;
+      range.most = number - 1;
+      return range;
+    case Operator::less_equal:
+      range.most = number;
+      return range;
+    case Operator::greater:
+      if (number == range.most) return std::nullopt;
+      range.least = number + 1;
+      return range;
+    case Operator::greater_equal:
+      range.least = number;
+      return range;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool range_follows(const Matcher& narrow, const Matcher& wide) {
+  const auto n = range_of(narrow), w = range_of(wide);
+  return n.has_value() && w.has_value() && n->least >= w->least && n->most <= w->most;
+}
+
+bool networks_follow(const Matcher& narrow, const Matcher& wide) {
+  const auto* n = std::get_if<std::vector<Network>>(&narrow.right());
+  const auto* w = std::get_if<std::vector<Network>>(&wide.right());
+  const bool both = n != nullptr && w != nullptr && n->size() <= kValues && w->size() <= kValues;
+  if (!both || narrow.op() == Operator::not_equal || wide.op() == Operator::not_equal) return false;
+  return std::ranges::all_of(*n, [&](const Network& one) {
+    return std::ranges::any_of(*w, [&](const Network& other) {
+      return other.prefix <= one.prefix && other.contains(one.address);
+    });
+  });
+}
+
 }  // namespace
 
 bool Implication::follows(NodeId narrow, NodeId wide) {
@@ -65,7 +115,10 @@ bool Implication::follows(const CompiledComparison& narrow, const CompiledCompar
   if (narrow.slot != wide.slot || narrow.right.has_value() || wide.right.has_value()) return false;
   if (wide.matcher.op() == Operator::exists) return true;
   if (field.values != Values::one) return false;
-  if (parts_follow(narrow.matcher, wide.matcher)) return true;
+  if (parts_follow(narrow.matcher, wide.matcher) || range_follows(narrow.matcher, wide.matcher) ||
+      networks_follow(narrow.matcher, wide.matcher)) {
+    return true;
+  }
   // Only a few values fit: do they fit there too?
   const Keys keys = keys_of(narrow.matcher);
   const bool all = keys.texts.size() + keys.numbers.size() == keys.size();

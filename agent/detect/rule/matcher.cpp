@@ -88,12 +88,6 @@ constexpr auto kPorts = std::to_array<std::pair<std::string_view, int64_t>>({
     {"x11", 6000},
 });
 
-bool is_port(const FieldReference& field) {
-  constexpr auto kFields =
-      std::to_array<std::string_view>({"fd.port", "fd.rport", "fd.lport", "fd.sport", "fd.cport"});
-  return std::ranges::find(kFields, field.text) != kFields.end();
-}
-
 std::string check_number(const FieldReference& field, std::string_view value) {
   if (number_of(field, value).has_value()) return {};
   return fmt::format("'{}' is a number and cannot be '{}'; a whole number{} expected", field.text,
@@ -175,6 +169,12 @@ std::string check_text(const FieldReference& field, Operator op, std::string_vie
 
 }  // namespace
 
+bool is_port(const FieldReference& field) {
+  constexpr auto kFields =
+      std::to_array<std::string_view>({"fd.port", "fd.rport", "fd.lport", "fd.sport", "fd.cport"});
+  return std::ranges::find(kFields, field.text) != kFields.end();
+}
+
 std::optional<int64_t> number_of(const FieldReference& field, std::string_view value) {
   const auto named = std::ranges::find(kPorts, value, &std::pair<std::string_view, int64_t>::first);
   if (is_port(field) && named != kPorts.end()) return named->second;
@@ -248,16 +248,24 @@ std::string check_operator(const FieldReference& field, Operator op) {
 }
 
 std::string check_regex(std::string_view value, size_t left, size_t& used) {
-  constexpr size_t kFailed = 2000;  // what one costs that is no regular expression
+  // What one costs that is no regular expression, and one that outgrows what it may have.
+  constexpr size_t kFailed = 2000, kOutgrown = 20'000;
   if (value.size() > kPatternBytes) {
     return fmt::format("a regular expression longer than {} bytes", kPatternBytes);
   }
-  if (left < kFailed) return "too many regular expressions, or too large ones";
+  static const std::string kTooMany = fmt::format(
+      "the regular expressions of these rules compile to more than {} instructions, those that "
+      "fail counted too",
+      kRegexInstructions);
+  if (left < kFailed) return kTooMany;
   const re2::RE2 regex(re2::StringPiece(value.data(), value.size()), regex_options());
-  const size_t cost = regex.ok() ? static_cast<size_t>(regex.ProgramSize()) : kFailed;
+  const bool outgrown = regex.error_code() == re2::RE2::ErrorPatternTooLarge;
+  const size_t cost = regex.ok() ? static_cast<size_t>(regex.ProgramSize())
+                      : outgrown ? kOutgrown
+                                 : kFailed;
   used += std::min(cost, left);
   if (!regex.ok()) return fmt::format("not a regular expression: {}", regex.error());
-  return cost <= left ? "" : "too many regular expressions, or too large ones";
+  return cost <= left ? std::string() : kTooMany;
 }
 
 std::string check_value(const FieldReference& field, Operator op, std::string_view value) {

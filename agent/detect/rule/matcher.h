@@ -65,6 +65,7 @@ class Matcher {
 
 // Whether a field takes an operator at all; otherwise a sentence.
 std::string check_operator(const FieldReference& field, Operator op);
+bool is_port(const FieldReference& field);
 // A number as rules write it, or the name of a port where the field is one.
 std::optional<int64_t> number_of(const FieldReference& field, std::string_view value);
 // Whether `value` can stand at the right-hand side; otherwise a sentence.

@@ -358,7 +358,15 @@ void RuleReader::append(YamlItem& item, Given given) {
 
 void RuleReader::switch_on_or_off(YamlItem& item, const Given& given) {
   RuleDefinition* rule = earlier(item, given);
-  if (rule != nullptr) rule->info.enabled = given.rule.info.enabled;
+  if (rule == nullptr) return;
+  for (const Change& change : kChanges) {
+    if (change.key == "enabled" || !item.has(change.key)) continue;
+    item.fail(item.value(change.key).Mark(),
+              fmt::format("beside 'enabled' alone '{}' would change nothing; an override with "
+                          "'{}: replace' expected",
+                          change.key, change.key));
+  }
+  rule->info.enabled = given.rule.info.enabled;
 }
 
 }  // namespace picket::rule

@@ -28,8 +28,14 @@ class ScopeReader {
   ScopeReader(YamlItem& item, LoadReport& report) : item_(item), report_(report) {}
 
   ScopeDefinition read(const YAML::Node& node) {
-    if (!node.IsMap() || node.size() == 0) {
+    if (!node.IsMap()) {
       item_.fail(node.Mark(), "a mapping expected for 'scope': owner: NAME, label: {KEY: VALUE}");
+      return {};
+    }
+    if (node.size() == 0) {
+      item_.fail(node.Mark(),
+                 "an empty 'scope' selects nothing; without the key a rule holds "
+                 "everywhere");
       return {};
     }
     YamlItem scope(node, item_.file(), report_);

@@ -99,6 +99,19 @@ bool glob_match_ignoring_case(std::string_view lower_case_pattern, std::string_v
   return matches(lower_case_pattern, text, lower);
 }
 
+bool has_open_bracket(std::string_view pattern) {
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\') {
+      ++i;
+    } else if (pattern[i] == '[') {
+      const size_t length = match_bracket(pattern.substr(i), 0).length;
+      if (length == 0) return true;
+      i += length - 1;
+    }
+  }
+  return false;
+}
+
 bool contains_ignoring_case(std::string_view text, std::string_view lower_case_part) {
   if (lower_case_part.empty()) return true;
   return std::search(text.begin(), text.end(), lower_case_part.begin(), lower_case_part.end(),

@@ -14,6 +14,8 @@ bool glob_match(std::string_view pattern, std::string_view text);
 // The pattern in lower case.
 bool glob_match_ignoring_case(std::string_view lower_case_pattern, std::string_view text);
 
+// Whether a '[' of the pattern opens no bracket expression, for want of a ']'.
+bool has_open_bracket(std::string_view pattern);
 bool contains_ignoring_case(std::string_view text, std::string_view lower_case_part);
 
 // The lengths of a set of texts: most texts are in no set because none of it is as long, and need

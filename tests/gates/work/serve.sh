@@ -14,3 +14,14 @@ until_true test -e ready
 until_true curl -fs http://127.0.0.1:8001/page.txt
 for i in $(seq $((20 * SCALE))); do curl -fs http://127.0.0.1:8002/page.txt | cmp -s - page.txt; done
 curl -fs http://127.0.0.1:8002/page.txt -o fetched.txt && wc -l fetched.txt >/dev/null
+# A service of inetd's kind: who accepts hands the connection to a script.
+printf 'read -r asked && echo "you said $asked"\n' >service.sh
+python3 - <<'TEXT'
+import socket, subprocess
+listener = socket.create_server(("127.0.0.1", 8005))
+client = socket.create_connection(listener.getsockname())
+guest, _ = listener.accept()
+client.sendall(b"hello\n")
+subprocess.run(["sh", "service.sh"], stdin=guest, stdout=guest, check=True)
+assert client.recv(100) == b"you said hello\n"
+TEXT

@@ -1,6 +1,6 @@
 /* Honest programs that look like reverse shells at first sight.
- *   servers inetd PORT     accepts a connection and gives it to a shell on 0, 1 and 2, as sshd -i
- * under inetd servers editor PORT    accepts a connection and serves it a shell on a pseudo
+ *   servers inetd PORT     accepts a connection and gives it to a service, a script, on 0, 1 and 2,
+ * as inetd does servers editor PORT    accepts a connection and serves it a shell on a pseudo
  * terminal, as an editor's server does servers language PORT  connects out (a check for updates),
  * then talks to a child on pipes, as an editor does servers client PORT    connects to one of the
  * above, asks for the proof of a shell, fails when it does not come inetd and editor return when
@@ -22,17 +22,21 @@ static int accept_one(const char* port) {
   return peer;
 }
 
+/* Answers every question until it is told to end. */
+static const char kService[] =
+    "while read -r asked && [ \"$asked\" != exit ]; do echo " PROOF "; done";
+
 static int inetd(const char* port) {
   int peer = accept_one(port);
-  pid_t shell = fork();
-  if (shell == 0) {
+  pid_t service = fork();
+  if (service == 0) {
     for (int target = 0; target < 3; ++target) dup2(peer, target);
     close(peer);
-    execl("/bin/sh", "sh", (char*)NULL);
+    execl("/bin/sh", "sh", "-c", kService, (char*)NULL);
     _exit(127);
   }
   close(peer);
-  waitpid(shell, NULL, 0);
+  waitpid(service, NULL, 0);
   return 0;
 }
 

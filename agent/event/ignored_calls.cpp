@@ -1,11 +1,8 @@
-// The system calls that Picket leaves alone, and why: each by the name that programs know it by.
-// What is listed here was looked at and found to tell nothing that another event does not tell.
+#include "agent/event/ignored_calls.h"
+
 #include <algorithm>
 #include <array>
 #include <map>
-#include <string_view>
-
-#include "agent/sensor/system_calls.h"
 
 namespace picket {
 namespace {
@@ -38,8 +35,8 @@ constexpr auto kReasons = std::to_array<Reason>({
      "writev"},
     {"moves bytes of a connection whose beginning is told and whose volume is counted",
      "getpeername getsockname getsockopt recvfrom setsockopt shutdown"},
-    {"a thousand requests in one: the device or file is told when it is opened, what is asked of "
-     "it is not",
+    {"is a thousand requests in one: the device or file is told when it is opened, what is asked "
+     "of it is not",
      "ioctl"},
     {"hands over what a ring holds; the ring's beginning is told", "io_uring_enter"},
     {"arranges the caller's own descriptors, directory and umask; what they are is read where it "
@@ -84,8 +81,14 @@ constexpr auto kReasons = std::to_array<Reason>({
      "utimensat_time64 utimes"},
     {"administers quotas and terminals; gives no way out of a workspace",
      "quotactl quotactl_fd vhangup"},
-    {"entered by the kernel's own trampoline only: a process that calls it is killed",
+    {"is entered by the kernel's own trampoline only: a process that calls it is killed",
      "uprobe uretprobe"},
+    {"is a call of other machines than x86-64",
+     "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush memory_ordering multiplexer "
+     "pciconfig_iobase pciconfig_read pciconfig_write riscv_flush_icache riscv_hwprobe rtas "
+     "s390_guarded_storage s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr s390_sthyi "
+     "set_tls spu_create spu_run subpage_prot switch_endian sync_file_range2 sys_debug_setcontext "
+     "sysmips usr26 usr32"},
     {"has a number, but no kernel of today does anything for it",
      "_sysctl afs_syscall bdflush break create_module epoll_ctl_old epoll_wait_old ftime "
      "get_kernel_syms getpmsg gtty idle lock mpx nfsservctl prof profil putpmsg query_module "
