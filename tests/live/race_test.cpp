@@ -95,9 +95,10 @@ int fill_descriptors(int number, int other) {
   return above;
 }
 
-// Puts what `other` is in the place of `number` for a moment.
+// Puts what `other` is in the place of `number` for a moment. What is kept has another number even
+// when `number` is closed meanwhile: the close of it would take what was opened there since.
 void swap_descriptor(int number, int other) {
-  const int kept = dup(number);
+  const int kept = fcntl(number, F_DUPFD, number + 1);
   if (kept < 0) return;
   dup2(other, number);
   dup2(kept, number);
@@ -276,7 +277,7 @@ TEST_F(Race, ASwappedDescriptorHidesNoTcpPeer) {
             if (connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) == 0)
               ++done;
             else if (errno != EISCONN)
-              return 1;
+              return errno;
             int type = 0;
             socklen_t length = sizeof(type);
             getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
