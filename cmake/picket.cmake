@@ -16,7 +16,8 @@ endfunction()
 
 # A GoogleTest program; every TEST in it becomes a ctest case. LABELS: unit, live, acceptance, fleet, ...
 # What is "live" runs in the VMs of tests/vm too; what is "lsm" runs only there, where the kernel takes BPF LSM programs.
-# Unit tests run beside others; all else alone. ALONE: in a VM too, as one that measures what is the whole machine's.
+# Unit tests run beside others; of all else one at a time, for it watches what the whole machine does. ALONE: in a VM too,
+# as one that measures what is the whole machine's.
 function(picket_test name)
   cmake_parse_arguments(arg "ALONE" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -41,13 +42,13 @@ function(picket_test name)
   if(lsm IN_LIST arg_LABELS)
     return()
   endif()
-  set(serial TRUE)
+  set(lock RESOURCE_LOCK machine)
   if(arg_LABELS STREQUAL "unit" AND NOT arg_ALONE)
-    set(serial FALSE)
+    set(lock)
   endif()
   # Discovery runs the program at ctest time: a cross or sanitizer build needs no working kernel to configure.
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${serial}
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock}
                                   SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()

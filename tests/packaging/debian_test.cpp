@@ -84,8 +84,7 @@ TEST_F(Debian, PackagesSayWhatTheyAre) {
     EXPECT_THAT(field(name, "Maintainer"), HasSubstr("@"));
     const std::string description = field(name, "Description");
     EXPECT_LT(description.find('\n'), 70u) << "one line first: " << description;
-    for (const std::string& line :
-         {"agent of Picket", "collector of Picket", "command line of Picket"})
+    for (const char* line : {"agent of Picket", "collector of Picket", "command line of Picket"})
       if (description.starts_with(line)) ++described;
   }
   EXPECT_EQ(described, 3) << "each has a description of its own";
