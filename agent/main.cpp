@@ -9,8 +9,10 @@
 #include "agent/app/coverage_report.h"
 #include "agent/app/doctor.h"
 #include "agent/app/seccomp_profile.h"
+#include "agent/app/seccomp_text.h"
 #include "agent/app/version.h"
 #include "agent/detect/rule/rule_set.h"
+#include "common/confinement.h"
 #include "common/log.h"
 #include "common/tls.h"
 #include "common/tls_refusals.h"
@@ -123,6 +125,8 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   picket::Agent agent(*std::move(config), std::move(mode), refusals);
   if (const absl::Status status = agent.start(); !status.ok()) return fail(status, kFailure);
+  if (const absl::Status status = picket::confine(picket::kSeccompProfile); !status.ok())
+    return fail(status, kFailure);
   std::atomic<bool> done = false;
   std::thread waiter([&] { wait_for_signals(agent, done); });
   const absl::Status status = agent.run();

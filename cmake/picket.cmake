@@ -52,3 +52,13 @@ function(picket_test name)
                        PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock}
                                   SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
+
+# A seccomp profile that a program carries: the text of PROFILE, from the root of the tree, as the constant NAME of the
+# generated header.
+function(picket_seccomp_profile header name profile)
+  set(PICKET_PROFILE ${profile})
+  set(PICKET_PROFILE_NAME ${name})
+  file(READ ${PROJECT_SOURCE_DIR}/${profile} PICKET_PROFILE_TEXT)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${profile})
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/seccomp_text.h.in ${CMAKE_BINARY_DIR}/gen/${header} @ONLY)
+endfunction()

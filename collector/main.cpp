@@ -6,7 +6,9 @@
 #include <iostream>
 
 #include "collector/app/collector.h"
+#include "collector/app/seccomp_text.h"
 #include "collector/app/version.h"
+#include "common/confinement.h"
 #include "common/tls.h"
 
 namespace {
@@ -51,6 +53,8 @@ int serve(const picket::CollectorConfig& config) {
   const picket::SystemClock clock;
   picket::Collector collector(config, clock, refused_peers);
   if (absl::Status status = collector.start(); !status.ok()) return fail(status, kFailure);
+  if (absl::Status status = picket::confine(picket::kCollectorProfile); !status.ok())
+    return fail(status, kFailure);
   int received = 0;
   sigwait(&signals, &received);
   spdlog::info("signal {}: stopping", received);

@@ -14,7 +14,7 @@ constexpr const char* kRule = "workspace_posture";
 class DE23 : public AcceptanceTest {
  protected:
   // As runtimes make one for a user who asks for nothing.
-  static ContainerOptions ordinary() { return {.uid = 1000, .seccomp = true}; }
+  static ContainerOptions ordinary() { return {.uid = 1000, .seccomp = "default"}; }
 
   // The words of each record of the container's start.
   std::vector<std::string> told(Container& container) {
@@ -42,7 +42,7 @@ TEST_F(DE23, EachWeaknessIsToldAtTheStart) {
   ContainerOptions root = ordinary(), open = ordinary(), pids = ordinary(), network = ordinary(),
                    mount = ordinary(), privileged = ordinary();
   root.uid = 0;
-  open.seccomp = false;
+  open.seccomp.clear();
   pids.host_pids = true;
   network.host_network = true;
   mount.binds = {"/usr"};

@@ -77,5 +77,15 @@ TEST_F(HonestWork, IsWatched) {
   EXPECT_TRUE(alert.ok()) << alert.status();
 }
 
+// With the profile that is shipped for workspaces the tools do their work as well, and no more is
+// told of it: compilers, debuggers, packages, servers.
+TEST_F(HonestWork, GoesOnBehindTheProfileForWorkspaces) {
+  workspace_ =
+      make_container({.image = "developer", .binds = {scripts_}, .seccomp = PICKET_PROFILE});
+  ASSERT_TRUE(workspace_);
+  for (const char* name : {"build_and_debug", "serve"}) work(scripts_ / fmt::format("{}.sh", name));
+  for (const Alert& alert : accusations(alerts_so_far(*workspace_))) ADD_FAILURE() << alert.dump(1);
+}
+
 }  // namespace
 }  // namespace picket::test

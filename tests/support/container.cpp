@@ -130,10 +130,12 @@ json config_of(const ContainerOptions& options, const std::string& rootfs,
         {"readonlyPaths",
          {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
   if (options.privileged) make_privileged(config);
-  if (options.seccomp) {
+  if (options.seccomp == "default") {
     config["linux"]["seccomp"] = {
         {"defaultAction", "SCMP_ACT_ALLOW"},
         {"syscalls", {{{"names", {"kexec_load"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 1}}}}};
+  } else if (!options.seccomp.empty()) {
+    config["linux"]["seccomp"] = json::parse(std::ifstream(options.seccomp));
   }
   for (const std::string& place : options.binds) config["mounts"].push_back(bind_row(place, "ro"));
   for (const std::string& place : options.writable_binds)

@@ -30,7 +30,8 @@ struct ContainerOptions {
   bool host_pids = false;
   bool host_network = false;  // without a network namespace of its own
   uint32_t uid = 0;           // of the first process and so of all; its files are root's
-  bool seccomp = false;       // a filter, as runtimes put one by default
+  // "": no filter; "default": one, as runtimes put one by default; else the file of a profile.
+  std::string seccomp = {};
   // The first process. Empty: the init of the tests, which run() and launch() need.
   std::vector<std::string> command = {};
 };

@@ -76,45 +76,67 @@ std::optional<uint64_t> syscall_instruction(pid_t pid) {
   return std::nullopt;
 }
 
-// One system call of the stopped process; it goes on afterwards as if nothing had been.
-absl::Status close_inside(pid_t pid, int fd, uint64_t instruction) {
+// One system call of the stopped thread; it goes on afterwards as if nothing had been.
+absl::StatusOr<long> call_inside(pid_t thread, const SystemCall& wanted, uint64_t instruction) {
   user_regs_struct before{};
-  if (ptrace(PTRACE_GETREGS, pid, nullptr, &before) != 0) return failed("read the registers");
+  if (ptrace(PTRACE_GETREGS, thread, nullptr, &before) != 0) return failed("read the registers");
   user_regs_struct call = before;
-  call.rax = SYS_close;
+  call.rax = static_cast<uint64_t>(wanted.number);
   call.orig_rax = ~0ULL;  // what it was stopped in is not to be restarted yet
-  call.rdi = static_cast<uint64_t>(fd);
+  const auto& [rdi, rsi, rdx, r10, r8, r9] = wanted.arguments;
+  call.rdi = rdi;
+  call.rsi = rsi;
+  call.rdx = rdx;
+  call.r10 = r10;
+  call.r8 = r8;
+  call.r9 = r9;
   call.rip = instruction;
   int status = 0;
-  if (ptrace(PTRACE_SETREGS, pid, nullptr, &call) != 0 ||
-      ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) != 0 || waitpid(pid, &status, __WALL) != pid)
+  if (ptrace(PTRACE_SETREGS, thread, nullptr, &call) != 0 ||
+      ptrace(PTRACE_SINGLESTEP, thread, nullptr, nullptr) != 0 ||
+      waitpid(thread, &status, __WALL) != thread)
     return failed("run a system call");
-  const bool got = ptrace(PTRACE_GETREGS, pid, nullptr, &call) == 0 && call.rax == 0;
-  if (ptrace(PTRACE_SETREGS, pid, nullptr, &before) != 0) return failed("restore the registers");
-  return got ? absl::OkStatus() : failed("close inside");
+  const bool read = ptrace(PTRACE_GETREGS, thread, nullptr, &call) == 0;
+  if (ptrace(PTRACE_SETREGS, thread, nullptr, &before) != 0) return failed("restore the registers");
+  return read ? absl::StatusOr<long>(static_cast<long>(call.rax)) : failed("read a result");
 }
 
-absl::Status close_all(pid_t pid, const std::vector<int>& fds) {
-  const auto instruction = syscall_instruction(pid);
+absl::StatusOr<std::vector<long>> all_inside(pid_t thread, std::span<const SystemCall> calls) {
+  const auto instruction = syscall_instruction(thread);
   if (!instruction) return absl::NotFoundError("no system call instruction was found");
-  for (const int fd : fds)
-    if (absl::Status closed = close_inside(pid, fd, *instruction); !closed.ok()) return closed;
-  return absl::OkStatus();
+  std::vector<long> results;
+  for (const SystemCall& call : calls) {
+    const auto result = call_inside(thread, call, *instruction);
+    if (!result.ok()) return result.status();
+    results.push_back(*result);
+  }
+  return results;
 }
 
 }  // namespace
 
-absl::Status detach_program(pid_t pid, std::string_view name) {
-  const std::vector<int> links = links_of(pid, name);
-  if (links.empty())
-    return absl::NotFoundError(fmt::format("process {} has attached no program {}", pid, name));
+absl::StatusOr<std::vector<long>> calls_inside(pid_t thread, std::span<const SystemCall> calls) {
   int status = 0;
-  if (ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) != 0 ||
-      ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr) != 0 || waitpid(pid, &status, __WALL) != pid)
-    return failed(fmt::format("stop process {}", pid));
-  const absl::Status closed = close_all(pid, links);
-  if (ptrace(PTRACE_DETACH, pid, nullptr, nullptr) != 0) return failed("let it go");
-  return closed;
+  if (ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) != 0 ||
+      ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) != 0 ||
+      waitpid(thread, &status, __WALL) != thread)
+    return failed(fmt::format("stop thread {}", thread));
+  auto results = all_inside(thread, calls);
+  if (ptrace(PTRACE_DETACH, thread, nullptr, nullptr) != 0) return failed("let it go");
+  return results;
+}
+
+absl::Status detach_program(pid_t pid, std::string_view name) {
+  std::vector<SystemCall> closes;
+  for (const int fd : links_of(pid, name))
+    closes.push_back({SYS_close, {static_cast<unsigned long>(fd)}});
+  if (closes.empty())
+    return absl::NotFoundError(fmt::format("process {} has attached no program {}", pid, name));
+  const auto closed = calls_inside(pid, closes);
+  if (!closed.ok()) return closed.status();
+  for (const long result : *closed)
+    if (result != 0) return absl::InternalError(fmt::format("close inside: {}", result));
+  return absl::OkStatus();
 }
 
 }  // namespace picket::test

@@ -1,74 +1,37 @@
 // The seccomp profiles that Picket ships, compiled as a runtime does it and tried on a process.
+#include "common/confinement.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <functional>
-#include <map>
-#include <nlohmann/json.hpp>
+#include <thread>
 
 namespace picket {
 namespace {
 
-using nlohmann::json;
-using Filter = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, decltype(&seccomp_release)>;
+using ::testing::HasSubstr;
 
-json profile(const std::string& name) {
-  return json::parse(std::ifstream(PICKET_SOURCE_DIR "/" + name));
-}
-
-uint32_t action_of(const json& rule, const char* action, const char* error) {
-  if (rule[action] == "SCMP_ACT_ALLOW") return SCMP_ACT_ALLOW;
-  EXPECT_EQ(rule[action], "SCMP_ACT_ERRNO");
-  return SCMP_ACT_ERRNO(rule.value(error, EPERM));
-}
-
-scmp_arg_cmp condition(const json& argument) {
-  static const std::map<std::string, scmp_compare> kWords{
-      {"SCMP_CMP_EQ", SCMP_CMP_EQ}, {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
-  return {argument["index"].get<unsigned>(), kWords.at(argument["op"]),
-          argument["value"].get<uint64_t>(), argument.value("valueTwo", uint64_t{0})};
-}
-
-// Names that no architecture of the profile has are errors: each is a slip of the pen.
-Filter compile(const std::string& name) {
-  const json from = profile(name);
-  const uint32_t usual = action_of(from, "defaultAction", "defaultErrnoRet");
-  Filter filter(seccomp_init(usual), &seccomp_release);
-  for (const json& word : from["architectures"]) {
-    std::string arch = word.get<std::string>().substr(std::string("SCMP_ARCH_").size());
-    for (char& letter : arch) letter = static_cast<char>(tolower(letter));
-    const int added = seccomp_arch_add(filter.get(), seccomp_arch_resolve_name(arch.c_str()));
-    EXPECT_TRUE(added == 0 || added == -EEXIST) << word;
-  }
-  for (const json& rule : from["syscalls"]) {
-    const uint32_t action = action_of(rule, "action", "errnoRet");
-    std::vector<scmp_arg_cmp> conditions;
-    for (const json& argument : rule.value("args", json::array()))
-      conditions.push_back(condition(argument));
-    for (const std::string call : rule["names"]) {
-      const int number = seccomp_syscall_resolve_name(call.c_str());
-      EXPECT_NE(number, __NR_SCMP_ERROR) << name << ": nobody knows the call " << call;
-      if (action == usual) continue;  // named for its reader; a runtime leaves it out as well
-      EXPECT_EQ(seccomp_rule_add_array(filter.get(), action, number,
-                                       static_cast<unsigned>(conditions.size()), conditions.data()),
-                0)
-          << name << ": " << call;
-    }
-  }
-  return filter;
+std::string profile(const std::string& name) {
+  std::ifstream file(PICKET_SOURCE_DIR "/" + name);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // What the call gives behind the filter: 0 or its error. In a process of its own.
-int behind(const Filter& filter, const std::function<long()>& call) {
+int behind(const SeccompFilter& filter, const std::function<long()>& call) {
   const pid_t child = fork();
   if (child == 0) {
     if (seccomp_load(filter.get()) != 0) _exit(255);
@@ -89,10 +52,17 @@ struct Try {
   int expected;
 };
 
-void expect_all(const std::string& name, const std::vector<Try>& tries) {
-  const Filter filter = compile(name);
+void expect_all(const std::string& name, Stage stage, const std::vector<Try>& tries) {
+  const auto filter = compile_profile(profile(name), stage);
+  ASSERT_TRUE(filter.ok()) << name << ": " << filter.status();
   for (const Try& one : tries)
-    EXPECT_EQ(behind(filter, one.call), one.expected) << name << ": " << one.what;
+    EXPECT_EQ(behind(*filter, one.call), one.expected) << name << ": " << one.what;
+}
+
+// A socket that nobody listens at yet.
+long listen_anywhere() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  return fd < 0 ? fd : listen(fd, 1);
 }
 
 TEST(Seccomp, WorkspaceKeepsItsWorkAndLosesTheSteppingStones) {
@@ -102,7 +72,7 @@ TEST(Seccomp, WorkspaceKeepsItsWorkAndLosesTheSteppingStones) {
     return pid;
   };
   expect_all(
-      "rules/seccomp/workspace.json",
+      "rules/seccomp/workspace.json", Stage::starting,
       {{"a file", [] { return long{open("/proc/self/status", O_RDONLY)}; }, 0},
        {"a process", [&] { return clone_with(0); }, 0},
        {"fork of the C library",
@@ -131,11 +101,14 @@ TEST(Seccomp, WorkspaceKeepsItsWorkAndLosesTheSteppingStones) {
 
 TEST(Seccomp, AgentKeepsItsWorkAndNothingElse) {
   expect_all(
-      "deploy/seccomp/picketd.json",
+      "deploy/seccomp/picketd.json", Stage::started,
       {{"a file", [] { return long{open("/proc/self/status", O_RDONLY)}; }, 0},
        // It reached the kernel, which found the arguments wrong.
        {"bpf", [] { return syscall(SYS_bpf, 9999, nullptr, 0); }, EINVAL},
        {"a signal", [] { return syscall(SYS_pidfd_open, getpid(), 0); }, 0},
+       {"a door of its own", listen_anywhere, EPERM},
+       {"a counter", [] { return syscall(SYS_perf_event_open, nullptr, 0, -1, -1, 0); }, EPERM},
+       {"another filter", [] { return syscall(SYS_seccomp, 9999, 0, nullptr); }, EPERM},
        {"a user namespace", [] { return long{unshare(CLONE_NEWUSER)}; }, EPERM},
        {"mount", [] { return syscall(SYS_mount, nullptr, nullptr, nullptr, 0, nullptr); }, EPERM},
        {"setns", [] { return syscall(SYS_setns, -1, 0); }, EPERM},
@@ -143,6 +116,84 @@ TEST(Seccomp, AgentKeepsItsWorkAndNothingElse) {
        {"memory of others",
         [] { return syscall(SYS_process_vm_writev, 0, nullptr, 0, nullptr, 0, 0); }, EPERM},
        {"a module", [] { return syscall(SYS_init_module, nullptr, 0, ""); }, EPERM}});
+}
+
+TEST(Seccomp, CollectorKeepsItsWorkAndNothingElse) {
+  expect_all(
+      "deploy/seccomp/picket-collector.json", Stage::started,
+      {{"a file", [] { return long{open("/proc/self/status", O_RDONLY)}; }, 0},
+       {"a socket", [] { return long{socket(AF_INET, SOCK_STREAM, 0)}; }, 0},
+       {"a door of its own", listen_anywhere, EPERM},
+       {"a process", [] { return syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0); },
+        EPERM},
+       {"a program", [] { return syscall(SYS_execve, "/bin/true", nullptr, nullptr); }, EPERM},
+       {"a signal to others", [] { return long{kill(getppid(), 0)}; }, EPERM},
+       {"bpf", [] { return syscall(SYS_bpf, 9999, nullptr, 0); }, EPERM},
+       {"mount", [] { return syscall(SYS_mount, nullptr, nullptr, nullptr, 0, nullptr); }, EPERM},
+       {"ptrace", [] { return ptrace(PTRACE_TRACEME, 0, nullptr, nullptr); }, EPERM}});
+}
+
+// A container's runtime puts the whole profile on them before their first instruction.
+TEST(Seccomp, ProgramsStartBehindTheirOwnProfile) {
+  for (const char* name : {"picketd", "picket-collector"}) {
+    const auto filter =
+        compile_profile(profile(std::string("deploy/seccomp/") + name + ".json"), Stage::starting);
+    ASSERT_TRUE(filter.ok()) << filter.status();
+    const std::string program = std::string(PICKET_BINARY_DIR "/") + name;
+    EXPECT_EQ(
+        behind(*filter, [&] { return long{execl(program.c_str(), name, "--version", nullptr)}; }),
+        0)
+        << name;
+    EXPECT_EQ(behind(*filter, listen_anywhere), 0) << name;
+  }
+}
+
+int error_of(long result) { return result >= 0 ? 0 : errno; }
+
+// Of a process that confines itself: 0 when a thread that was there before is confined as well, a
+// child too, and work goes on; else the number of the step that is not so.
+int step_that_fails() {
+  if (listen_anywhere() != 0) return 4;
+  int before = 0, after = -1;
+  std::atomic<bool> confined = false;
+  std::thread thread([&] {
+    confined.wait(false);
+    before = error_of(listen_anywhere());
+  });
+  const absl::Status status = confine(profile("deploy/seccomp/picketd.json"));
+  confined = true;
+  confined.notify_one();
+  thread.join();
+  if (!status.ok() || before != EPERM) return 1;
+  if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return 2;
+  const pid_t child = fork();
+  if (child == 0) _exit(error_of(listen_anywhere()));
+  int state = 0;
+  waitpid(child, &state, 0);
+  if (!WIFEXITED(state) || WEXITSTATUS(state) != EPERM) return 3;
+  std::thread later([&] { after = error_of(open("/proc/self/status", O_RDONLY)); });
+  later.join();
+  return after == 0 ? 0 : 5;
+}
+
+TEST(Seccomp, EveryThreadIsConfined) {
+  EXPECT_EXIT(_exit(step_that_fails()), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Seccomp, AWrongProfileIsRefusedInWords) {
+  const auto refusal = [](const std::string& text) {
+    return std::string(compile_profile(text, Stage::started).status().message());
+  };
+  EXPECT_THAT(refusal("{"), HasSubstr("seccomp profile: "));
+  EXPECT_THAT(refusal("{}"), HasSubstr("defaultAction"));
+  EXPECT_THAT(refusal(R"({"defaultAction": "SCMP_ACT_TRAP"})"), HasSubstr("SCMP_ACT_TRAP"));
+  const std::string start =
+      R"({"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [)";
+  EXPECT_THAT(refusal(start + R"({"names": ["opne"], "action": "SCMP_ACT_ALLOW"}]})"),
+              HasSubstr("a call that nobody knows: \"opne\""));
+  EXPECT_THAT(refusal(start + R"({"names": ["open"], "action": "SCMP_ACT_ALLOW",
+                                  "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_GT"}]}]})"),
+              HasSubstr("SCMP_CMP_GT"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
  *   escape handle DIRECTORY     open_by_handle_at of it
  *   escape fsmount TYPE SOURCE  a file system by the new calls, mounted nowhere
  *   escape module | kexec       with arguments that no kernel takes
+ *   escape userns32             a user namespace, asked for by `int 0x80`; 77: no such interface
  *   escape bpf TYPE             loads a program of two instructions that is attached to nothing
  *   escape join NS-FILE... -- PROGRAM...      setns, then runs it
  *   escape joinpid PID -- PROGRAM...          the same by pidfd, all at once
@@ -24,6 +25,7 @@
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +95,22 @@ static int load_program(unsigned type) {
   return refused(syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)));
 }
 
+static void no_interface(int number) {
+  (void)number;
+  _exit(77);
+}
+
+static int user_namespace_by_32_bits(void) {
+  enum { UNSHARE = 310 };
+  long result = UNSHARE;
+  signal(SIGSEGV, no_interface);
+  __asm__ volatile("int $0x80"
+                   : "+a"(result)
+                   : "b"((unsigned long)CLONE_NEWUSER)
+                   : "memory", "r8", "r9", "r10", "r11");
+  return refused((int)result);
+}
+
 /* In a child, which is in a new pid namespace too then. */
 static int run(char** program) {
   pid_t child = fork();
@@ -159,6 +177,7 @@ int main(int argc, char** argv) {
   char** words = argv + 2;
   if (!strcmp(what, "module")) return refused(syscall(SYS_finit_module, -1, "", 0));
   if (!strcmp(what, "kexec")) return refused(syscall(SYS_kexec_load, 0, 17, 0, ~0ul));
+  if (!strcmp(what, "userns32")) return user_namespace_by_32_bits();
   if (argc < 3) return 2;
   if (!strcmp(what, "handle")) return open_by_handle(words[0]);
   if (!strcmp(what, "open")) return refused(open(words[0], O_WRONLY));
