@@ -15,6 +15,8 @@ class MachineProcesses final : public LiveProcesses {
   uint64_t write(ProcessKey key, const pk_lineage& lineage) override;
   std::optional<pk_lineage> read(ProcessKey key) override;
   std::string environment(ProcessKey key) override;
+  std::string script(const Process& process) override;
+  bool runs_loader(const Process& process) override;
 
  private:
   BpfSensor& sensor_;

@@ -27,11 +27,9 @@ constexpr size_t kWaitingMax = 64;  // programs
 constexpr size_t kFindingsMax = 8;  // of one program
 constexpr char kField[] = "proc.exe_sha256";
 
-bool is_loader(const Process& process) { return last_component(process.exe).starts_with("ld-"); }
-
 bool is_in_no_image(const Process& process) {
   return process.layer == PK_LAYER_MEMFD || process.layer == PK_LAYER_DELETED ||
-         process.layer == PK_LAYER_UPPER || is_loader(process);
+         process.layer == PK_LAYER_UPPER || process.is_loader;
 }
 
 // A descriptor, closed with its owner.
@@ -178,7 +176,7 @@ void ProgramHashes::note(Finding& finding, const Process* process) {
     return;
   }
   if (process->exited || waiting_.size() >= kWaitingMax) return;
-  const bool loader = is_loader(*process);
+  const bool loader = process->is_loader;
   Hold place = take_hold(process->key, loader ? "root" : "exe");
   if (!place.valid() || !is_still(process->key)) return;
   Job job{program, std::move(place),

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "agent/enrich/command_line.h"
+
 namespace picket {
 namespace {
 
@@ -31,6 +33,7 @@ void DriverLabels::on_exec(ProcessNode& process, bool found, bool first) {
   process.environments = 0;
   if (first) begin(process, found);
   decide(process, before);
+  ask_script(process);
   if (first && found) derive_below(process, Children::rootless);
   if (!found) ask_environment(process);
 }
@@ -54,6 +57,17 @@ void DriverLabels::begin(ProcessNode& process, bool found) {
 
 void DriverLabels::decide(ProcessNode& process, const Driver& before) {
   process.driver = origins_->after_exec(process, process.rootless);
+  if (process.driver != before) tell(process);
+}
+
+// An agent's script under a name that nobody knows. What tools run is much, and is not asked.
+void DriverLabels::ask_script(ProcessNode& process) {
+  if (live_ == nullptr || !origins_->know_contents() || !process.driver.agent.empty() ||
+      process.driver.origin == Origin::build || process.driver.origin == Origin::package_manager ||
+      !is_interpreter(process) || is_shell(process))
+    return;
+  const Driver before = process.driver;
+  process.driver = origins_->running(process, live_->script(process));
   if (process.driver != before) tell(process);
 }
 

@@ -21,6 +21,10 @@ struct LiveProcesses {
   virtual std::optional<pk_lineage> read(ProcessKey key) = 0;
   // NAME=value, each ended by NUL; empty: it cannot be read.
   virtual std::string environment(ProcessKey key) = 0;
+  // The first bytes of the script that an interpreter runs; empty: none, or it cannot be read.
+  virtual std::string script(const Process& process) = 0;
+  // By the content of its program's file, whatever that is called. False, too: it cannot be read.
+  virtual bool runs_loader(const Process& process) = 0;
 };
 
 class DriverLabels {
@@ -39,6 +43,7 @@ class DriverLabels {
   void derive(ProcessNode& process);
   void begin(ProcessNode& process, bool found);
   void decide(ProcessNode& process, const Driver& before);
+  void ask_script(ProcessNode& process);
   void ask_environment(const ProcessNode& process);
   enum class Children { all, rootless };  // of those right below
   void derive_below(ProcessNode& process, Children children);

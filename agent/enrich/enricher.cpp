@@ -238,7 +238,7 @@ void Enricher::observe(WorkspaceEntry& entry, const Event& event, ObservationSin
   const Process& process = processes_.apply(event);
   if (entry.workspace.init_pid == 0 && process.vpid == 1)
     entry.workspace.init_pid = process.key.pid;
-  const Workspace* peer = learn_peer(event);
+  const Workspace* peer = learn_peer(entry, event);
   const bool foreign = entry.namespaces.apply(event, process);
   const auto* flow = event.as<pk_flow>();
   sink.on_observation({event, process, entry.workspace, learn_names(event), peer, target_of(event),
@@ -251,9 +251,9 @@ void Enricher::observe(WorkspaceEntry& entry, const Event& event, ObservationSin
 // Once for each workspace, when its first program runs and the runtime's configuration is known. Of
 // what ran before the agent the first process counts, of which the runtime knows the number.
 void Enricher::tell_started(WorkspaceEntry& entry, const Event& event, const Process& process,
-                            ObservationSink& sink) const {
+                            ObservationSink& sink) {
   const bool found = event.type() == PK_FOUND && !entry.made;  // else it is the runtime's own
-  if ((event.type() != PK_EXEC && !found) || !entry.workspace.posture) return;
+  if ((event.type() != PK_EXEC && !found) || process.entering || !entry.workspace.posture) return;
   if (found && entry.workspace.init_pid != 0 && process.key.pid != entry.workspace.init_pid) return;
   entry.started = true;
   pk_started started{.header = event.header(), .found = found, .zero = {}};
@@ -261,7 +261,27 @@ void Enricher::tell_started(WorkspaceEntry& entry, const Event& event, const Pro
   started.header.size = sizeof started;
   started.header.call = PK_CALL_NONE;
   if (const auto told = Event::parse(std::as_bytes(std::span(&started, size_t{1}))))
-    sink.on_observation({*told, process, entry.workspace});
+    sink.on_observation(
+        {*told, process, entry.workspace, {}, learn_namespaces(entry, process), nullptr});
+}
+
+// A namespace that another workspace was started with. The node's own is everybody's; what the
+// runtime runs on its way in is still in that.
+const Workspace* Enricher::learn_namespaces(const WorkspaceEntry& entry, const Process& process) {
+  if (process.key.pid != entry.workspace.init_pid) return nullptr;
+  const Posture& posture = *entry.workspace.posture;
+  const Workspace* peer = nullptr;
+  for (const auto& [inum, is_nodes] : {std::pair(process.net_ns, posture.host_network),
+                                       std::pair(process.pid_ns, posture.host_pid)}) {
+    if (inum == 0 || is_nodes) continue;
+    uint64_t& owner = namespaces_[inum];
+    if (const Workspace* other = other_workspace(entry, owner)) {
+      peer = other;
+    } else {
+      owner = entry.workspace.cgroup_id;
+    }
+  }
+  return peer;
 }
 
 // No hook tells these: they follow from several records.
@@ -292,6 +312,7 @@ void Enricher::on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgr
   if (own) {
     names_.forget(cgroup.id);
     addresses_.forget(cgroup.id);
+    absl::erase_if(namespaces_, [&](const auto& known) { return known.second == cgroup.id; });
     entry.gone_ns = std::max<uint64_t>(event.header().time_ns, 1);
   } else {
     workspaces_.remove_child(cgroup.id);
@@ -318,13 +339,13 @@ const Process* Enricher::target_of(const Event& event) const {
 }
 
 // By who has the address, or, of a unix socket, by the process at the other end; of a call that is
-// about a process, by that; of a FIFO by who opened it before.
-const Workspace* Enricher::learn_peer(const Event& event) {
+// about a process, by that; of a FIFO or a file of memory by who opened it before.
+const Workspace* Enricher::learn_peer(const WorkspaceEntry& entry, const Event& event) {
   const uint64_t own = event.header().cgroup_id;
   const auto* call = event.as<pk_socket>();
   uint64_t other = call != nullptr ? call->peer_cgroup_id : 0;
   if (const auto* about = event.as<pk_system>()) other = about->target_cgroup_id;
-  if (const auto* open = event.as<pk_open>()) other = fifos_.learn(*open, own);
+  if (const auto* open = event.as<pk_open>()) other = files_.learn(event, *open, entry.workspace);
   if (call != nullptr && other == 0 && call->peer_pid != 0) {
     // Who listened has ended, and left the socket to a child: the kernel knows its number only.
     const Process* listened = processes_.find_pid(call->peer_pid);
@@ -337,9 +358,16 @@ const Workspace* Enricher::learn_peer(const Event& event) {
     if (const auto local = ip_of(ends->family, ends->local_addr)) addresses_.learn(*local, own);
   if (other == 0)
     if (const auto peer = peer_of(event)) other = addresses_.find(*peer);
-  if (other == 0 || other == own) return nullptr;
-  const WorkspaceEntry* entry = workspaces_.find(other);
-  return entry != nullptr && entry->gone_ns == 0 ? &entry->workspace : nullptr;
+  return other_workspace(entry, other);
+}
+
+// nullptr: it is none, the same one, or gone. Containers of one pod share what they like.
+const Workspace* Enricher::other_workspace(const WorkspaceEntry& entry, uint64_t cgroup_id) const {
+  if (cgroup_id == 0 || cgroup_id == entry.workspace.cgroup_id) return nullptr;
+  const WorkspaceEntry* other = workspaces_.find(cgroup_id);
+  if (other == nullptr || other->gone_ns != 0) return nullptr;
+  const std::string& pod = entry.workspace.pod.uid;
+  return pod.empty() || pod != other->workspace.pod.uid ? &other->workspace : nullptr;
 }
 
 HeldRecords Enricher::take_held(WorkspaceEntry& entry) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/enrich/flow_amounts.h"
@@ -20,7 +21,7 @@
 #include "agent/enrich/peer_names.h"
 #include "agent/enrich/process_table.h"
 #include "agent/enrich/relays.h"
-#include "agent/enrich/shared_fifos.h"
+#include "agent/enrich/shared_files.h"
 #include "agent/enrich/workspace_table.h"
 
 namespace picket {
@@ -102,10 +103,12 @@ class Enricher {
   void on_cgroup(WorkspaceEntry& entry, const Event& event, const pk_cgroup& cgroup);
   HeldRecords take_held(WorkspaceEntry& entry);
   std::string_view learn_names(const Event& event);
-  const Workspace* learn_peer(const Event& event);
+  const Workspace* learn_peer(const WorkspaceEntry& entry, const Event& event);
+  const Workspace* learn_namespaces(const WorkspaceEntry& entry, const Process& process);
+  const Workspace* other_workspace(const WorkspaceEntry& entry, uint64_t cgroup_id) const;
   const Process* target_of(const Event& event) const;
   void tell_started(WorkspaceEntry& entry, const Event& event, const Process& process,
-                    ObservationSink& sink) const;
+                    ObservationSink& sink);
   void tell_relayed(const WorkspaceEntry& entry, ObservationSink& sink,
                     const std::vector<pk_relayed>& found) const;
 
@@ -119,7 +122,9 @@ class Enricher {
   PeerNames names_;
   Relays relays_;
   OwnAddresses addresses_;
-  SharedFifos fifos_;
+  SharedFiles files_;
+  // Who has which network and process namespace, by its first program.
+  absl::flat_hash_map<uint32_t, uint64_t> namespaces_;
   FlowAmounts flows_;
   DnsMessage message_;  // room that is used again
   uint64_t now_ns_ = 0;

@@ -64,6 +64,7 @@ Origins::Origins(std::vector<OriginDefinition> definitions) : definitions_(std::
     for (const std::string& name : definition.modules) modules_.try_emplace(name, &definition);
     for (const std::string& name : definition.environment)
       variables_.try_emplace(name, &definition);
+    for (const std::string& text : definition.contents) contents_.try_emplace(text, &definition);
     know_packages_ |= !definition.packages.empty();
   }
 }
@@ -156,6 +157,12 @@ Driver Origins::found_with(const Process& process, std::string_view environment)
     break;
   }
   return driver;
+}
+
+Driver Origins::running(const Process& process, std::string_view script) const {
+  for (const auto& [text, definition] : contents_)
+    if (script.find(text) != script.npos) return driven_by(*definition, process, process.driver);
+  return process.driver;
 }
 
 Driver Origins::from_kernel(const pk_lineage& lineage) const {

@@ -20,6 +20,7 @@ struct OriginDefinition {
   std::vector<std::string> scripts = {};      // paths of what an interpreter runs
   std::vector<std::string> modules = {};      // python -m NAME
   std::vector<std::string> environment = {};  // variables that the agent gives to what it starts
+  std::vector<std::string> contents = {};     // what stands near the beginning of its script
   bool terminals = false;  // a shell on a terminal that starts right below is a person's
   std::vector<PackageMark> packages = {};  // of a package manager: what it runs for a package
 };
@@ -40,6 +41,9 @@ class Origins {
   // Which tool its program itself is, whoever drives it.
   Origin tool_of(const Process& process) const;
   bool know_environments() const { return !variables_.empty(); }
+  bool know_contents() const { return !contents_.empty(); }
+  // Of a process that runs a script that begins so.
+  Driver running(const Process& process, std::string_view script) const;
   // Of a process that was found running below nobody who is an AI agent's: by variables that such
   // agents give to what they start. `environment`: as in /proc/PID/environ.
   Driver found_with(const Process& process, std::string_view environment) const;
@@ -62,7 +66,7 @@ class Origins {
 
   std::vector<OriginDefinition> definitions_;
   Patterns programs_, scripts_;
-  std::map<std::string, const OriginDefinition*, std::less<>> modules_, variables_;
+  std::map<std::string, const OriginDefinition*, std::less<>> modules_, variables_, contents_;
   bool know_packages_ = false;
 };
 

@@ -40,6 +40,7 @@ struct Process {
   bool exited = false;
   bool gained_root = false;       // nobody gave it that: no set-id program, no ancestor
   bool runs_script = false;       // `source` is a script's
+  bool is_loader = false;         // it runs the file that it is given as an argument (ld.so)
   Origin tool = Origin::unknown;  // which tool its program itself is, whoever drives it
   Driver driver;
   PackagePtr package;         // whose install or build script it is, or belongs to

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/enrich/command_line.h"
+#include "agent/enrich/loader_file.h"
 #include "agent/enrich/process_update.h"
 
 namespace picket {
@@ -184,12 +186,21 @@ void ProcessTable::on_exec(Node& node, const Event& event, const pk_exec& exec) 
   node.blank = false;
   // Runtimes run themselves again from a copy that is mounted nowhere: such a path has no root.
   if (!found && std::string_view(node.exe).starts_with('/')) node.entering = false;
+  node.is_loader = is_loader(node);
   files_.on_exec(node, drivers_.origins());
   drivers_.on_exec(node, found, first_state);
   if (first_state && node.parent != nullptr)
     node.package = node.parent->package;  // no fork was told
   node.package = drivers_.origins().package_of(node);
   if (found && first_state) fill_blank_children(node);
+}
+
+// What nobody of the workspace wrote has its name from the image. A copy, or the image's own under
+// another name, lies in the writable layer.
+bool ProcessTable::is_loader(const Node& node) const {
+  if (is_loader_name(node.exe)) return true;
+  return options_.live != nullptr && node.layer == PK_LAYER_UPPER && node.interp.empty() &&
+         Arguments(node.argv).more() && options_.live->runs_loader(node);
 }
 
 // Before it was found, this process made children: they have its state, for an exec in between

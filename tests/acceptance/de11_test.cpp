@@ -1,6 +1,8 @@
 // DE11: one workspace that connects to another one, by its address or by a unix socket that both
-// see, or opens a FIFO that the other one has opened, is an alert that names both owners; to itself
-// it is none.
+// see, opens a FIFO or a file of shared memory that the other one has opened, or is started in its
+// network namespace, is an alert that names both owners; to itself it is none.
+#include <stdlib.h>
+
 #include <filesystem>
 
 #include "tests/acceptance/egress_test.h"
@@ -52,6 +54,70 @@ TEST_F(EgressTest, AConnectionToAnotherWorkspaceNamesBothOwners) {
         alert["output"].get<std::string>(),
         ::testing::AllOf(::testing::HasSubstr(" of bob talks"), ::testing::HasSubstr(" of ann: ")));
   }
+}
+
+const auto kNamesBoth =
+    ::testing::AllOf(::testing::HasSubstr(" of bob "), ::testing::HasSubstr(" of ann"));
+
+// A folder in this machine's memory, which goes with the test.
+class SharedMemory {
+ public:
+  SharedMemory() {
+    std::string name = "/dev/shm/picket-test-XXXXXX";
+    if (mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  ~SharedMemory() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST_F(EgressTest, AFileInMemoryThatTheOtherOneWroteNamesBothOwners) {
+  const SharedMemory memory;
+  ASSERT_FALSE(memory.path().empty());
+  deploy();
+  if (HasFatalFailure()) return;
+  const auto make = [&](const char* id, const char* owner) {
+    return make_container(
+        {.id = id, .annotations = {{"owner", owner}}, .writable_binds = {memory.path()}});
+  };
+  auto server = make("de11-writes", "ann"), client = make("de11-reads", "bob");
+  ASSERT_TRUE(server && client);
+  const std::string ring = memory.path() + "/ring";
+  run(*server, {"sh", "-c", "echo secret >" + ring});
+  run(*server, {"cat", ring});
+  for (Container* one : {server.get(), client.get()})
+    run(*one, {"sh", "-c", "echo own >/dev/shm/ring; cat /dev/shm/ring"});
+  EXPECT_TRUE(found(*server, "workspace_peer").empty());
+  EXPECT_TRUE(found(*client, "workspace_peer").empty());
+
+  run(*client, {"cat", ring});
+  const auto alerts = found(*client, "workspace_peer");
+  ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
+  expect_identity(alerts[0], *client);
+  EXPECT_THAT(alerts[0]["output"].get<std::string>(), kNamesBoth);
+}
+
+TEST_F(EgressTest, WhoIsStartedInAnothersNetworkNamesBothOwners) {
+  deploy();
+  if (HasFatalFailure()) return;
+  auto server = make_container({.id = "de11-host", .annotations = {{"owner", "ann"}}});
+  ASSERT_TRUE(server);
+  const auto beside = [&](const char* id, const char* owner) {
+    return make_container(
+        {.id = id, .annotations = {{"owner", owner}}, .network_of = server->init_pid()});
+  };
+  auto own = beside("de11-sidecar", "ann"), guest = beside("de11-guest", "bob");
+  ASSERT_TRUE(own && guest);
+  EXPECT_TRUE(found(*own, "workspace_peer.namespace").empty());
+  const auto alerts = found(*guest, "workspace_peer.namespace");
+  ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
+  expect_identity(alerts[0], *guest);
+  EXPECT_THAT(alerts[0]["output"].get<std::string>(), kNamesBoth);
 }
 
 }  // namespace

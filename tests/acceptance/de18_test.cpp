@@ -1,6 +1,6 @@
-// DE18: a program from memory, one without a name, and one that is handed to the loader are one
-// alert each, with the hash of what runs while it runs; the same programs started by their names,
-// and ldd's questions, are none.
+// DE18: a program from memory, one without a name, and one that is handed to the loader, whatever
+// that is called, are one alert each, with the hash of what runs while it runs; the same programs
+// started by their names, and ldd's questions, are none.
 #include "tests/acceptance/escape_test.h"
 #include "tests/acceptance/stored_alerts.h"
 
@@ -26,7 +26,16 @@ TEST_F(DE18, ProgramsThatAreNotWhatRuns) {
         "loader_exec",
         {"sh", "-c",
          "ln -s /lib64 /tmp/l && /proc/self/root/tmp/l/ld-linux-x86-64.so.2 "
-         "--argv0 git /usr/bin/true"}}});
+         "--argv0 git /usr/bin/true"}},
+       {"a copy of the loader",
+        "loader_exec",
+        {"sh", "-c", std::string("cp ") + kLoader + " /tmp/notes && /tmp/notes /usr/bin/true"}},
+       {"a copy with two names",
+        "loader_exec",
+        {"sh", "-c",
+         std::string("cp ") + kLoader +
+             " /tmp/a && ln /tmp/a /tmp/git && rm /tmp/a && /tmp/git --library-path "
+             "/lib/x86_64-linux-gnu /usr/bin/true"}}});
 }
 
 TEST_F(DE18, TheContentOfWhatRunsIsHashed) {
@@ -70,7 +79,8 @@ TEST_F(DE18, TheSameProgramsByTheirNamesAreSilent) {
   ASSERT_TRUE(container);
   const auto ended = container->run(
       {"sh", "-c",
-       std::string("/usr/bin/true && cp /bin/busybox /tmp/true && /tmp/true && rm /tmp/true && ") +
+       std::string("/usr/bin/true && cp /bin/busybox /tmp/true && /tmp/true x && rm /tmp/true && "
+                   "cp /usr/bin/true /tmp/true && /tmp/true x && ") +
            kLoader + " --verify /usr/bin/true && " + kLoader + " --list /usr/bin/true"});
   ASSERT_TRUE(ended.ok()) << ended.status();
   ASSERT_EQ(ended->exit_code, 0) << ended->out;

@@ -93,7 +93,10 @@ json config_of(const ContainerOptions& options, const std::string& rootfs,
   for (const std::string_view type : {"pid", "network", "ipc", "uts", "mount", "cgroup"}) {
     const bool of_host =
         (options.host_pids && type == "pid") || (options.host_network && type == "network");
-    if (!of_host) namespaces.push_back({{"type", type}});
+    if (of_host) continue;
+    json& row = namespaces.emplace_back(json{{"type", type}});
+    if (options.network_of != 0 && type == "network")
+      row["path"] = fmt::format("/proc/{}/ns/net", options.network_of);
   }
   json capabilities(kCapabilities);
   json annotations = json::object();

@@ -29,6 +29,7 @@ struct ContainerOptions {
   // Without a pid namespace of its own: it sees the machine's numbers.
   bool host_pids = false;
   bool host_network = false;  // without a network namespace of its own
+  uint32_t network_of = 0;    // a process in whose network namespace it is started; 0: its own
   uint32_t uid = 0;           // of the first process and so of all; its files are root's
   // "": no filter; "default": one, as runtimes put one by default; else the file of a profile.
   std::string seccomp = {};

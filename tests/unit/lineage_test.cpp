@@ -35,7 +35,8 @@ std::shared_ptr<const Origins> origins() {
                  .origin = Origin::ai_agent,
                  .programs = {"*/bin/helper"},
                  .scripts = {"*/@helper/cli.js"},
-                 .environment = {"HELPER"}});
+                 .environment = {"HELPER"},
+                 .contents = {"from helper import"}});
   all.push_back({.name = "other", .origin = Origin::ai_agent, .programs = {"*/bin/other"}});
   all.push_back({.name = "sshd",
                  .origin = Origin::service,
@@ -56,9 +57,11 @@ class FakeKernel final : public LiveProcesses {
     return known == labels.end() ? std::nullopt : std::optional(known->second);
   }
   std::string environment(ProcessKey key) override { return environments[key]; }
+  std::string script(const Process& process) override { return scripts[process.key]; }
+  bool runs_loader(const Process&) override { return false; }
 
   std::map<ProcessKey, pk_lineage> labels;
-  std::map<ProcessKey, std::string> environments;
+  std::map<ProcessKey, std::string> environments, scripts;
   uint64_t now_ns = 0;
   int writes = 0;
 };
@@ -311,6 +314,32 @@ TEST_F(LineageOrigin, WhoGivesTheAgentsVariableToItsChildrenIsTheAgent) {
   fork(c_, a_);
   EXPECT_EQ(get(c_).driver.agent, "helper");
   EXPECT_TRUE(get(init_).driver.agent.empty());
+}
+
+TEST_F(LineageOrigin, AnAgentsScriptIsKnownByWhatStandsInIt) {
+  run(init_, outside_, {.exe = "/sbin/tini"});
+  fork(a_, init_);
+  kernel_.scripts[a_] = "#!/usr/bin/python3\nfrom helper import main\n";
+  EXPECT_EQ(run(a_, init_, {.exe = "/usr/bin/python3.11", .argv = {"python3", "/tmp/notes"}})
+                .driver.agent,
+            "helper");
+  EXPECT_EQ(get(a_).driver.agent_session, a_);
+  EXPECT_EQ(kernel_.labels[a_].agent, agent_hash("helper"));
+  fork(b_, a_);
+  EXPECT_EQ(run(b_, a_, {.exe = "/usr/bin/git"}).driver.agent, "helper");
+}
+
+TEST_F(LineageOrigin, ScriptsOfOthersAndOfToolsAreNobodys) {
+  run(init_, outside_, {.exe = "/sbin/tini"});
+  kernel_.scripts[a_] = "from helpers import main\n";
+  EXPECT_EQ(
+      run(a_, init_, {.exe = "/usr/bin/python3.11", .argv = {"python3", "/tmp/x"}}).driver.agent,
+      "");
+  kernel_.scripts[b_] = kernel_.scripts[d_] = "from helper import main\n";
+  EXPECT_EQ(run(b_, init_, {.exe = "/bin/bash", .argv = {"bash", "/tmp/x"}}).driver.agent, "")
+      << "a shell's";
+  run(c_, init_, {.exe = "/usr/bin/make"});
+  EXPECT_EQ(run(d_, c_, {.exe = "/usr/bin/python3.11", .argv = {"python3", "x"}}).driver.agent, "");
 }
 
 TEST_F(LineageOrigin, WhoeverHasTheVariableIsBelowTheOneWhoGaveIt) {

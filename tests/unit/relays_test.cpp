@@ -86,6 +86,29 @@ class RelaysTest : public testing::Test {
     return tell(bytes);
   }
 
+  // Process 20 with channels as its input and output.
+  size_t netcat(const char* in, const char* out) {
+    RecordBuilder exec(PK_EXEC);
+    head(exec.header(), 20);
+    EXPECT_TRUE(exec.set_list("argv", {"nc", "-lp4444"}).ok());
+    EXPECT_TRUE(exec.set_text("fd0.kind", "pipe").ok());
+    EXPECT_TRUE(exec.set_text("fd0.inode", in).ok());
+    EXPECT_TRUE(exec.set_text("fd1.kind", "pipe").ok());
+    EXPECT_TRUE(exec.set_text("fd1.inode", out).ok());
+    return tell(exec.bytes());
+  }
+
+  size_t accept() {
+    RecordBuilder accept(PK_SOCKET);
+    head(accept.header(), 20);
+    accept.header().call = PK_CALL_accept4;
+    EXPECT_TRUE(accept.set_text("proto", "tcp").ok());
+    EXPECT_TRUE(accept.set_text("socket", "97").ok());
+    EXPECT_TRUE(accept.set_text("result", "4").ok());
+    EXPECT_TRUE(accept.set_text("direction", "inbound").ok());
+    return tell(accept.bytes());
+  }
+
   size_t payload(std::string_view data, std::string_view received = "0") {
     RecordBuilder payload(PK_PAYLOAD);
     head(payload.header(), 20);
@@ -126,6 +149,33 @@ TEST_F(RelaysTest, AServerRelaysWhatItAccepted) {
   shell({"sh"});
   holds(PK_DIR_INBOUND);
   EXPECT_EQ(payload("$ "), 0u);
+}
+
+TEST_F(RelaysTest, WhoAcceptsBesideTheShellsOwnChannelsIsToldOnce) {
+  shell({"sh"});
+  netcat("502", "501");
+  EXPECT_EQ(accept(), 1u);
+  EXPECT_EQ(accept(), 0u);
+}
+
+TEST_F(RelaysTest, TheGuestMayBeThereBeforeTheShell) {
+  netcat("502", "501");
+  EXPECT_EQ(accept(), 0u);
+  EXPECT_EQ(shell({"busybox", "sh", "-i"}), 1u);
+}
+
+TEST_F(RelaysTest, OneDirectionAloneIsAServerInAPipeline) {
+  shell({"sh"});
+  netcat("502", "600");
+  EXPECT_EQ(accept(), 0u);
+}
+
+TEST_F(RelaysTest, BusyboxIsWhatItsFirstArgumentSays) {
+  connect();
+  shell({"busybox", "cat", "x"});
+  holds();
+  EXPECT_EQ(payload("hello\n"), 0u);
+  EXPECT_EQ(shell({"/bin/busybox", "sh"}), 1u);
 }
 
 TEST_F(RelaysTest, AScriptDoesNotReadItsCommands) {

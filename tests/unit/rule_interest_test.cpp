@@ -58,6 +58,14 @@ TEST(Interest, AFailedExecIsAskedForByRulesOnHowACallEnded) {
   EXPECT_FALSE(interest("evt.type = mount and evt.failed = true").calls[PK_CALL_execve]);
 }
 
+TEST(Interest, WhatTheAgentMakesOutOfAcceptsAsksForThem) {
+  const Interest relayed = interest("evt.type = relayed and event.relayed.loop = true");
+  EXPECT_TRUE(relayed.calls[PK_CALL_accept]);
+  EXPECT_TRUE(relayed.calls[PK_CALL_accept4]);
+  EXPECT_FALSE(relayed.calls[PK_CALL_listen]);
+  EXPECT_FALSE(interest("evt.type = connect").calls[PK_CALL_accept]);
+}
+
 TEST(Interest, AnEventTypeAsksForEveryCallThatCausesIt) {
   const Interest file = interest("evt.type = file_change");
   EXPECT_TRUE(file.calls[PK_CALL_unlinkat]);

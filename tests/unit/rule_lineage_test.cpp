@@ -40,6 +40,8 @@ TEST(LineageDefinitions, MistakesAreToldWithTheirPlace) {
               HasSubstr("an empty item"));
   EXPECT_THAT(load_report("- lineage: x\n  origin: human\n  environment: [ME]\n").error_text(),
               HasSubstr("AI agents only"));
+  EXPECT_THAT(load_report("- lineage: x\n  origin: human\n  contents: [me]\n").error_text(),
+              HasSubstr("'contents' is asked of AI agents only"));
   EXPECT_TRUE(load_report("- lineage: x\n  origin: build\n").errors.empty());
   const std::string packages = "- lineage: x\n  origin: package_manager\n  packages:\n";
   EXPECT_TRUE(load_report(packages + "    - folder: '.*/m/(.+)'\n").errors.empty());

@@ -12,6 +12,7 @@
 #include "agent/detect/replay/alert_count.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/test_case.h"
+#include "agent/detect/replay/test_records.h"
 #include "agent/detect/rule/named_rules.h"
 #include "agent/detect/rule/rule_file_names.h"
 
@@ -99,7 +100,9 @@ std::string run_case(const TestCase& test, std::shared_ptr<const RuleSet> rules,
     const auto stats = replay_recording(test.recording, rules, alerts);
     return stats.ok() ? std::string() : std::string(stats.status().message());
   }
-  Replay replay(rules, alerts, [&](uint64_t) { return test.workspace; });
+  Replay replay(rules, alerts, [&](uint64_t cgroup_id) {
+    return cgroup_id == TestRecords::kCgroup ? test.workspace : test.peer;
+  });
   if (test.wall_minus_boot_ns) replay.set_wall_minus_boot_ns(*test.wall_minus_boot_ns);
   for (const auto& record : test.records) replay.on_record(record);
   replay.finish();

@@ -48,12 +48,13 @@ class CaseReader {
       return test;
     }
     YamlItem item(node, file_, report_);
-    item.allow({"name", "why", "workspace", "date", "events", "recording", "expect"});
+    item.allow({"name", "why", "workspace", "peer", "date", "events", "recording", "expect"});
     SourceText name, recording;
     if (item.read_name("name", name)) test.name = name.value;
     test.file = file_->name;
     test.line = node.Mark().line + 1;
     read_workspace(item.value("workspace"), test.workspace);
+    read_workspace(item.value(item.has("peer") ? "peer" : "workspace"), test.peer);
     read_date(item, test);
     if (item.has("recording") == item.has("events")) {
       fail(node.Mark(), "either 'events' or 'recording' expected");

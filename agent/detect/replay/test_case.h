@@ -25,6 +25,7 @@ struct TestCase {
   int line = 0;
   std::string name;
   Workspace workspace;
+  Workspace peer;  // that of events with another cgroup_id; as `workspace` if not given
   std::vector<std::vector<std::byte>> records;
   std::filesystem::path recording;             // instead of records
   std::optional<uint64_t> wall_minus_boot_ns;  // `date`: when its first event happens

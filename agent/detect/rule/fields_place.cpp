@@ -76,6 +76,12 @@ void read_peer(const FieldRequest& request, FieldResult& result) {
   if (const Workspace* peer = request.observation.peer) result.add_present(peer->*Member);
 }
 
+void read_peer_by_memory(const FieldRequest& request, FieldResult& result) {
+  const auto* open = request.observation.event.as<pk_open>();
+  if (open != nullptr && request.observation.peer != nullptr)
+    result.add(open->object.kind == PK_FD_FILE);
+}
+
 bool outside(const FieldRequest& request) { return workspace(request).cgroup_id == 0; }
 
 std::string_view container_id(const FieldRequest& request) {
@@ -241,6 +247,11 @@ std::span<const Field> place_fields() {
       {"peer.workspace.name", text, "Its name", read_peer<&Workspace::name>},
       {"peer.workspace.owner", text, "Whose it is, by the configured labels",
        read_peer<&Workspace::owner>},
+      decided_by(Trait::of_interest,
+                 {"peer.by_memory", boolean,
+                  "The peer has opened the same file of memory (tmpfs), which the runtime mounted "
+                  "into both, and one of the two writes it",
+                  read_peer_by_memory}),
       {"workspace.label", text, "Label or annotation KEY of the container or its pod", read_label,
        Values::one, Argument::key},
   });

@@ -209,6 +209,9 @@ void read_upper_layer(const FieldRequest& request, FieldResult& result) {
 void read_layer(const FieldRequest& request, FieldResult& result) {
   result.add(layer_name(self(request).layer));
 }
+void read_is_loader(const FieldRequest& request, FieldResult& result) {
+  result.add(self(request).is_loader);
+}
 void read_exec_in(const FieldRequest& request, FieldResult& result) {
   result.add(self(request).exec_in);
 }
@@ -283,6 +286,10 @@ std::span<const Field> process_fields() {
                  {"proc.layer", text,
                   "Where the program's bytes come from: image upper memfd deleted mount",
                   read_layer, Values::one, Argument::none, kAllEvents, layer_word}),
+      {"proc.is_loader", boolean,
+       "Its program is a dynamic loader, which runs what it is given: by its name, in the writable "
+       "layer by its content too",
+       read_is_loader},
       {"proc.filename", text, "Path as it was passed to exec", read_self<filename_of>},
       {"proc.interp", text, "Interpreter that runs a script", read_self<interp_of>},
       decided_by(Trait::exec_in,

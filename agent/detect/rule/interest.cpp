@@ -95,6 +95,9 @@ Interest interest_of(const RuleSet& rules) {
       if (!interest.calls[call])
         interest.calls[call] = rule::is_call_asked(program, event.type, call);
   }
+  // Made by the agent out of these, among what is told anyway.
+  if (!program.by_type[PK_RELAYED].empty())
+    interest.calls[PK_CALL_accept] = interest.calls[PK_CALL_accept4] = true;
   for (uint32_t kind = 0; kind < PK_OPENS_KINDS; ++kind)
     interest.opens[kind] = rule::is_open_asked(program, kind);
   std::set<rule::NodeId> seen;

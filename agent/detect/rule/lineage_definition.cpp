@@ -79,7 +79,7 @@ bool read_packages(YamlItem& item, LoadReport& report, OriginDefinition& lineage
 
 void read_lineage(YamlItem& item, LoadReport& report, Definitions& definitions) {
   bool valid = item.allow({"lineage", "desc", "origin", "programs", "scripts", "modules",
-                           "environment", "terminals", "packages"});
+                           "environment", "contents", "terminals", "packages"});
   SourceText name;
   OriginDefinition lineage;
   valid &= item.read_name("lineage", name);
@@ -88,11 +88,16 @@ void read_lineage(YamlItem& item, LoadReport& report, Definitions& definitions) 
   valid &= read_texts(item, "scripts", lineage.scripts);
   valid &= read_texts(item, "modules", lineage.modules);
   valid &= read_texts(item, "environment", lineage.environment);
+  valid &= read_texts(item, "contents", lineage.contents);
   valid &= item.read("terminals", lineage.terminals);
   valid &= read_packages(item, report, lineage);
   if (!valid) return;
   if (!lineage.environment.empty() && lineage.origin != Origin::ai_agent) {
     item.fail(name, "'environment' is asked of AI agents only: of others it would be a way out");
+    return;
+  }
+  if (!lineage.contents.empty() && lineage.origin != Origin::ai_agent) {
+    item.fail(name, "'contents' is asked of AI agents only: of others it would be a way out");
     return;
   }
   const bool installs =

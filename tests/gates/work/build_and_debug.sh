@@ -17,6 +17,7 @@ hello: hello.c
 TEXT
 echo 'int main(void) { return 0; }' >hello.c
 make -s && ./hello && LD_LIBRARY_PATH=. ./hello
+gcc -static-pie -o hello-alone hello.c && ./hello-alone hello # runs without a loader, as a loader does
 mkdir -p deb/DEBIAN deb/usr/bin && cp hello deb/usr/bin/
 printf 'Package: hello\nVersion: 1\nArchitecture: amd64\nMaintainer: Dev <dev@example.com>\nDescription: Work\n' >deb/DEBIAN/control
 dpkg-deb -b deb hello.deb >/dev/null && dpkg-deb -x hello.deb unpacked && unpacked/usr/bin/hello
