@@ -166,11 +166,12 @@ TEST_F(RulesCommands, OtherEndingsAreRuleAndTestFilesToo) {
 
 TEST_F(RulesCommands, AFileHasTheListsOfItsFolder) {
   write("a_lists.yaml",
-        "- list: shells\n  items: [bash, sh]\n- rule: other\n  output: o\n"
+        "- list: shell_names\n  items: [bash, sh]\n- rule: other\n  output: o\n"
         "  priority: INFO\n  condition: evt.type = execve\n");
-  const std::string rules = write("shell.yaml",
-                                  "- rule: shell\n  output: o\n  priority: NOTICE\n"
-                                  "  condition: evt.type = execve and proc.name in (shells)\n");
+  const std::string rules =
+      write("shell.yaml",
+            "- rule: shell\n  output: o\n  priority: NOTICE\n"
+            "  condition: evt.type = execve and proc.name in (shell_names)\n");
   write("shell.test.yaml",
         "- name: bash\n  events: [{event: exec, exe: /usr/bin/bash}]\n  expect: hit\n"
         "- name: zsh\n  events: [{event: exec, exe: /usr/bin/zsh}]\n  expect: miss\n");
@@ -185,7 +186,7 @@ TEST_F(RulesCommands, AFileHasTheListsOfItsFolder) {
   write("broken.yaml", "no list of rules\n");
   EXPECT_EQ(run({"explain", write("alone.yaml", kRule)}), 0) << err_;
   EXPECT_EQ(run({"explain", rules}), 3);
-  EXPECT_THAT(err_, HasSubstr("unknown list 'shells'"));
+  EXPECT_THAT(err_, HasSubstr("unknown list 'shell_names'"));
 }
 
 TEST_F(RulesCommands, ExplainSaysHowARuleIsNamed) {
