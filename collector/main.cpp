@@ -24,6 +24,9 @@ int check(const picket::CollectorConfig& config, const std::string& file) {
   if (absl::Status status = picket::check_files(config.tls); !status.ok()) {
     return fail(status, kInvalid);
   }
+  for (const picket::OutputConfig& output : config.outputs)
+    if (absl::Status status = picket::check_output(output); !status.ok())
+      return fail(status, kInvalid);
   std::cout << file << ": ok\n";
   return kOk;
 }

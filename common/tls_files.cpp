@@ -90,20 +90,30 @@ absl::StatusOr<Key> read_key(const std::filesystem::path& file) {
 
 }  // namespace
 
-absl::Status check_files(const TlsFiles& files) {
-  const auto ca = read_certificate(files.ca, "the CA certificate");
-  const auto certificate = read_certificate(files.cert, "the certificate");
-  const auto key = read_key(files.key);
-  absl::Status status = ca.status();
-  status.Update(certificate.status());
+absl::Status check_authorities(const std::filesystem::path& ca) {
+  const absl::Status status = read_certificate(ca, "the CA certificate").status();
+  ERR_clear_error();  // what was examined here must not show up in the next TLS error
+  return status;
+}
+
+absl::Status check_pair(const std::filesystem::path& cert, const std::filesystem::path& key_file) {
+  const auto certificate = read_certificate(cert, "the certificate");
+  const auto key = read_key(key_file);
+  absl::Status status = certificate.status();
   status.Update(key.status());
   if (status.ok() && X509_check_private_key(certificate->get(), key->get()) != 1) {
     status = absl::InvalidArgumentError(
         fmt::format("the private key {} does not belong to the certificate {}; they must be issued "
                     "together",
-                    files.key.string(), files.cert.string()));
+                    key_file.string(), cert.string()));
   }
-  ERR_clear_error();  // what was examined above must not show up in the next TLS error
+  ERR_clear_error();
+  return status;
+}
+
+absl::Status check_files(const TlsFiles& files) {
+  absl::Status status = check_authorities(files.ca);
+  status.Update(check_pair(files.cert, files.key));
   return status;
 }
 

@@ -17,5 +17,8 @@ struct TlsFiles {
 
 // Readable, PEM, belong together, and valid now.
 absl::Status check_files(const TlsFiles& files);
+// Parts of it.
+absl::Status check_authorities(const std::filesystem::path& ca);
+absl::Status check_pair(const std::filesystem::path& cert, const std::filesystem::path& key);
 
 }  // namespace picket

@@ -10,6 +10,7 @@
 #include "collector/app/metrics.h"
 #include "collector/app/version.h"
 #include "collector/audit/chain.h"
+#include "collector/export/outputs.h"
 #include "collector/ingest/agent_service.h"
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/query/operator_service.h"
@@ -51,6 +52,7 @@ struct Collector::Parts {
         store(std::move(opened)),
         ingest_metrics(metrics),
         writer(*store, {}, metrics),
+        outputs(config.outputs, kCollectorVersion, *store, writer, clock, metrics),
         trail(writer),
         commands(*store, writer, nodes, clock),
         bundles(writer, nodes, clock),
@@ -72,7 +74,8 @@ struct Collector::Parts {
               config.scopes,
               signer->public_key(),
               kCollectorVersion,
-              clock.wall_ns()},
+              clock.wall_ns(),
+              [this] { return outputs.health(); }},
         agents(agent_service(ingest, config.trust_domain)),
         operators(operator_service(query)) {
     count_in(metrics, refused_peers);
@@ -80,6 +83,7 @@ struct Collector::Parts {
     writer.on_commit([this](const CommitOutcome& outcome) { ingest_metrics.on_commit(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
+    writer.on_commit([this](const CommitOutcome& outcome) { outputs.on_commit(outcome); });
   }
 
   const std::unique_ptr<AuditSigner> signer;
@@ -90,6 +94,7 @@ struct Collector::Parts {
   MetricRegistry metrics;
   IngestMetrics ingest_metrics;
   Writer writer;
+  Outputs outputs;
   const AuditTrail trail;
   Commands commands;
   RuleBundles bundles;
@@ -112,6 +117,8 @@ int Collector::http_port() const { return parts_ ? parts_->http.port() : 0; }
 
 absl::Status Collector::start() {
   if (absl::Status status = check_files(config_.tls); !status.ok()) return status;
+  for (const OutputConfig& output : config_.outputs)
+    if (absl::Status status = check_output(output); !status.ok()) return status;
   auto signer = open_signer(config_);
   if (!signer.ok()) return signer.status();
   auto store = SqliteStore::open(config_.database, clock_, signer->get());
@@ -128,6 +135,7 @@ absl::Status Collector::start() {
   parts_ = std::make_unique<Parts>(*std::move(signer), *std::move(store), config_, clock_,
                                    refused_peers_);
   parts_->writer.start();
+  parts_->outputs.start();
   absl::Status status = parts_->commands.start();
   if (status.ok()) status = parts_->bundles.start(*parts_->store);
   if (status.ok()) status = parts_->http.start(config_.http);
@@ -171,6 +179,7 @@ void Collector::stop() {
   }
   parts_->commands.stop();  // what it refused meanwhile is audited, too
   parts_->workers.stop();
+  parts_->outputs.stop();
   parts_->writer.stop();
   parts_->http.stop();
   parts_.reset();

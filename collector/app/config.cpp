@@ -80,6 +80,7 @@ absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::pat
   reader->read("cluster", config.cluster);
   for (ConfigReader& scope : reader->list("scopes"))
     read_scope(std::move(scope), config.trust_domain, config.scopes);
+  config.outputs = read_outputs(*reader);
   read_tls(reader->section("tls"), config.tls);
   read_log(reader->section("log"), config);
   if (absl::Status status = reader->finish(); !status.ok()) return status;

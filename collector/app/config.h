@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "collector/auth/access.h"
+#include "collector/export/output_config.h"
 #include "common/log.h"
 #include "common/tls_files.h"
 
@@ -22,6 +24,7 @@ struct CollectorConfig {
   std::filesystem::path audit_key;  // private, Ed25519; usually audit.key beside the database
   std::string cluster;              // that this collector is of; scopes name it
   Scopes scopes;
+  std::vector<OutputConfig> outputs;
   std::string log_level = "info";
   LogFormat log_format = LogFormat::text;
 };

@@ -62,10 +62,13 @@ v1::AlertFilter filter_of(const FilterOptions& options) {
   return filter;
 }
 
-// Each alert is on its way before the next is waited for. false: nobody reads any more.
-bool print(const v1::Alert& alert, bool json) {
+// Each alert is on its way before the next is waited for. false: nobody reads any more. `cursor`:
+// 0, or where a later watch goes on.
+bool print(const v1::Alert& alert, bool json, uint64_t cursor = 0) {
   if (json) {
-    std::cout << alert_json(alert) << '\n';
+    nlohmann::ordered_json object = alert_object(alert);
+    if (cursor != 0) object["cursor"] = cursor;
+    std::cout << json_line(object) << '\n';
   } else {
     std::cout << alert_text(alert) << '\n';
   }
@@ -94,14 +97,22 @@ void add_watch(CLI::App& alerts, Session& session) {
   CLI::App* watch =
       alerts.add_subcommand("watch", "Alerts as they come, until Ctrl-C")->fallthrough();
   add_filter(*watch, *options);
-  watch->footer("With --since, the stored ones of that time come first.");
-  watch->callback([options, &session] {
+  const auto after = std::make_shared<std::optional<uint64_t>>();
+  watch->add_option("--after", *after, "Go on behind the alert with this cursor; 0: from the first")
+      ->excludes("--since");
+  watch->footer(
+      "With --since, the stored ones of that time come first. With --after, all that was stored "
+      "behind that alert, in the order of storage; with -o json each alert has its cursor.");
+  watch->callback([options, after, &session] {
     session.run([&](Client& client) {
       v1::WatchAlertsRequest request;
       *request.mutable_filter() = filter_of(*options);
+      if (*after) request.set_after(**after);
       return client.watch_alerts(
           request, [] { std::cerr << "picketctl: watching, Ctrl-C ends\n"; },
-          [&](const v1::Alert& alert) { return print(alert, session.json); });
+          [&](const v1::WatchAlertsResponse& watched) {
+            return print(watched.alert(), session.json, watched.cursor());
+          });
     });
   });
 }

@@ -99,7 +99,7 @@ absl::Status Client::list_alerts(const v1::ListAlertsRequest& request, const OnA
 
 absl::Status Client::watch_alerts(const v1::WatchAlertsRequest& request,
                                   const std::function<void()>& on_watching,
-                                  const OnAlert& on_alert) {
+                                  const OnWatched& on_alert) {
   if (absl::Status status = impl_->connect(); !status.ok()) return status;
   grpc::ClientContext context;
   const auto reader = impl_->stub->WatchAlerts(&context, request);
@@ -108,7 +108,7 @@ absl::Status Client::watch_alerts(const v1::WatchAlertsRequest& request,
   if (context.GetServerInitialMetadata().contains(kWatchingMetadata)) on_watching();
   v1::WatchAlertsResponse response;
   bool enough = false;
-  while (!enough && reader->Read(&response)) enough = !on_alert(response.alert());
+  while (!enough && reader->Read(&response)) enough = !on_alert(response);
   if (enough) context.TryCancel();
   absl::Status status = from_grpc(reader->Finish(), impl_->address);
   return enough ? absl::OkStatus() : status;

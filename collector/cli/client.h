@@ -15,6 +15,7 @@ namespace picket {
 class Client {
  public:
   using OnAlert = std::function<bool(const v1::Alert&)>;  // false: enough
+  using OnWatched = std::function<bool(const v1::WatchAlertsResponse&)>;
 
   explicit Client(const CliContext& context);
   ~Client();
@@ -23,7 +24,7 @@ class Client {
   // Until the collector or `on_alert` ends it. `on_watching` is called when nothing can be missed
   // any more.
   absl::Status watch_alerts(const v1::WatchAlertsRequest& request,
-                            const std::function<void()>& on_watching, const OnAlert& on_alert);
+                            const std::function<void()>& on_watching, const OnWatched& on_alert);
   absl::StatusOr<v1::Alert> alert(const std::string& id);
   absl::StatusOr<v1::ListWorkspacesResponse> workspaces(const std::string& workspace);
   absl::StatusOr<v1::ListAgentSessionsResponse> agent_sessions(

@@ -46,6 +46,16 @@ bool is_node(const v1::Node& node, const std::string& asked) {
   return asked.empty() || id == asked || id.substr(id.rfind('/') + 1) == asked;
 }
 
+std::string output_line(const v1::OutputHealth& output) {
+  std::string line = fmt::format("  output     {} ({}): {} delivered", printable(output.name()),
+                                 printable(output.kind()), output.delivered());
+  if (output.refused() != 0) line += fmt::format(", {} REFUSED for good", output.refused());
+  if (output.lag_alerts() != 0)
+    line += fmt::format(", {} behind for {} s", output.lag_alerts(), output.lag_seconds());
+  if (output.failing()) line += fmt::format(", FAILING: {}", printable(output.last_error()));
+  return line + "\n";
+}
+
 void print_status(const v1::GetStatusResponse& status) {
   std::cout << fmt::format(
       "collector {}, started {}\n  alerts     {}\n  nodes      {} of {} connected\n",
@@ -56,6 +66,7 @@ void print_status(const v1::GetStatusResponse& status) {
   for (const auto& [reason, count] : status.refused()) {
     std::cout << fmt::format("  refused    {} {}\n", count, printable(reason));
   }
+  for (const v1::OutputHealth& output : status.outputs()) std::cout << output_line(output);
 }
 
 void add_nodes(CLI::App& app, Session& session) {

@@ -32,6 +32,22 @@ std::string_view action_word(v1::Action action) {
   }
 }
 
+Json output_object(const v1::OutputHealth& output) {
+  Json object{{"name", output.name()},
+              {"kind", output.kind()},
+              {"failing", output.failing()},
+              {"delivered", output.delivered()},
+              {"refused", output.refused()},
+              {"lag_alerts", output.lag_alerts()},
+              {"lag_seconds", output.lag_seconds()}};
+  if (output.has_last_delivery()) object["last_delivery"] = time_text(output.last_delivery());
+  if (output.has_last_error_time()) {
+    object["last_error"] = output.last_error();
+    object["last_error_time"] = time_text(output.last_error_time());
+  }
+  return object;
+}
+
 }  // namespace
 
 Json workspace_status_object(const v1::NodeWorkspace& workspace) {
@@ -100,13 +116,16 @@ Json status_object(const v1::GetStatusResponse& status) {
   Json refused = Json::object();
   const std::map<std::string, uint64_t> sorted(status.refused().begin(), status.refused().end());
   for (const auto& [reason, count] : sorted) refused[reason] = count;
+  Json outputs = Json::array();
+  for (const v1::OutputHealth& output : status.outputs()) outputs.push_back(output_object(output));
   return Json{{"version", status.version()},
               {"started", time_text(status.started())},
               {"alerts", status.alerts()},
               {"nodes", status.nodes()},
               {"nodes_connected", status.nodes_connected()},
               {"nodes_blind", status.nodes_blind()},
-              {"refused", std::move(refused)}};
+              {"refused", std::move(refused)},
+              {"outputs", std::move(outputs)}};
 }
 
 Json command_object(const v1::RunCommandResponse& response) {

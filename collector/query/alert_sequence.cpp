@@ -7,6 +7,7 @@ namespace picket {
 namespace {
 
 constexpr size_t kPage = 200;
+constexpr size_t kPageBytes = 4U << 20;
 
 }  // namespace
 
@@ -41,6 +42,7 @@ absl::Status AlertSequence::open() {
   const auto newest = reader_->newest_row();
   if (!newest.ok()) return newest.status();
   seam_ = query_.up_to_row = *newest;
+  if (after_) return absl::OkStatus();
   const auto first = reader_->first_page(query_);
   if (!first.ok()) return first.status();
   cursor_ = *first;
@@ -55,6 +57,22 @@ absl::Status AlertSequence::load() {
   page_.clear();
   position_ = 0;
   if (!stored_) return absl::OkStatus();
+  return after_ ? load_by_row() : load_by_time();
+}
+
+absl::Status AlertSequence::load_by_row() {
+  auto page = reader_->alerts_after(*after_, kPage, kPageBytes);
+  if (!page.ok()) return page.status();
+  page_ = *std::move(page);
+  stored_ = !page_.empty() && page_.back().row < seam_;
+  if (!page_.empty()) after_ = page_.back().row;
+  std::erase_if(page_, [&](const StoredAlert& one) {
+    return one.row > seam_ || !matches(query_, one.alert);  // the former come live
+  });
+  return absl::OkStatus();
+}
+
+absl::Status AlertSequence::load_by_time() {
   const size_t size = std::min<uint64_t>(kPage, left_);
   auto page = reader_->page(query_, cursor_, size);
   if (!page.ok()) return page.status();
@@ -64,8 +82,9 @@ absl::Status AlertSequence::load() {
   return absl::OkStatus();
 }
 
-AlertSequence::Next AlertSequence::next(v1::Alert& alert, absl::Status& status) {
+AlertSequence::Next AlertSequence::next(v1::Alert& alert, uint64_t& row, absl::Status& status) {
   if (position_ < page_.size()) {
+    row = page_[position_].row;
     alert = std::move(page_[position_++].alert);
     return Next::alert;
   }
@@ -74,6 +93,7 @@ AlertSequence::Next AlertSequence::next(v1::Alert& alert, absl::Status& status) 
   while (const auto stored = live_->take()) {
     if (stored->row <= seam_ || !matches(query_, stored->alert)) continue;
     alert = stored->alert;
+    row = stored->row;
     return Next::alert;
   }
   switch (live_->state()) {
@@ -81,7 +101,7 @@ AlertSequence::Next AlertSequence::next(v1::Alert& alert, absl::Status& status) 
       return Next::wait;
     case Subscription::State::overflowed:
       status = absl::ResourceExhaustedError(
-          "alerts come faster than they are read: watch again, with --since");
+          "alerts come faster than they are read: watch again, with --since or --after");
       return Next::end;
     case Subscription::State::closed:
       status = absl::UnavailableError("the collector is stopping");

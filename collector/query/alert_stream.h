@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "collector/auth/access.h"
@@ -19,6 +20,7 @@
 #include "collector/query/worker_pool.h"
 #include "collector/store/store.h"
 #include "common/watching_metadata.h"
+#include "picket/v1/operator.pb.h"
 
 namespace picket {
 
@@ -37,25 +39,34 @@ bool matches(const AlertQuery& query, const v1::Alert& alert);
 // The part that knows nothing of gRPC: what to send next.
 class AlertSequence {
  public:
+  // `after`: of the stored ones those behind this row, in the order of rows.
   AlertSequence(const AlertStreamSource& source, AlertQuery query, bool stored,
-                std::shared_ptr<Subscription> live)
-      : source_(source), query_(std::move(query)), stored_(stored), live_(std::move(live)) {}
+                std::shared_ptr<Subscription> live, std::optional<uint64_t> after = std::nullopt)
+      : source_(source),
+        query_(std::move(query)),
+        stored_(stored),
+        live_(std::move(live)),
+        after_(after) {}
 
   // On a worker: opens the store, or reads the next page.
   absl::Status load();
 
   enum class Next { alert, load, wait, end };
-  // alert: `alert` is filled. load: call load() on a worker. wait: a live one will wake us.
-  // end: `status` says why.
-  Next next(v1::Alert& alert, absl::Status& status);
+  // alert: `alert` and `row` are filled. load: call load() on a worker. wait: a live one will wake
+  // us. end: `status` says why.
+  Next next(v1::Alert& alert, uint64_t& row, absl::Status& status);
+  bool in_order_of_rows() const { return after_.has_value(); }
 
  private:
   absl::Status open();
+  absl::Status load_by_time();
+  absl::Status load_by_row();
 
   const AlertStreamSource source_;
   AlertQuery query_;
   bool stored_;  // more stored ones may come
   const std::shared_ptr<Subscription> live_;
+  std::optional<uint64_t> after_;  // moves on
   std::unique_ptr<StoreReader> reader_;
   AlertCursor cursor_;
   uint64_t seam_ = 0;  // rows up to here come from the store
@@ -71,11 +82,12 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
  public:
   // gRPC owns the returned reactor; `call` outlives it.
   static AlertStream* begin(grpc::CallbackServerContext& call, const AlertStreamSource& source,
-                            const v1::AlertFilter& filter, uint64_t limit, bool watch) {
+                            const v1::AlertFilter& filter, uint64_t limit, bool watch,
+                            std::optional<uint64_t> after = std::nullopt) {
     std::shared_ptr<AlertStream> stream(new AlertStream(source));
     const std::lock_guard lock(stream->mutex_);
     stream->self_ = stream;
-    stream->start(call, filter, limit, watch);
+    stream->start(call, filter, limit, watch, after);
     return stream.get();
   }
 
@@ -105,7 +117,9 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
   explicit AlertStream(const AlertStreamSource& source) : source_(source) {}
 
   void start(grpc::CallbackServerContext& call, const v1::AlertFilter& filter, uint64_t limit,
-             bool watch) {
+             bool watch, std::optional<uint64_t> after) {
+    if (after && filter.has_since())
+      return finish({grpc::StatusCode::INVALID_ARGUMENT, "either `since` or `after`"});
     AlertQuery query = alert_query(filter);
     query.limit = limit;
     query.namespaces = source_.namespaces;
@@ -127,7 +141,8 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
       call.AddInitialMetadata(kWatchingMetadata, "1");
       this->StartSendInitialMetadata();
     }
-    sequence_.emplace(source_, std::move(query), !watch || filter.has_since(), live_);
+    sequence_.emplace(source_, std::move(query), !watch || filter.has_since() || after, live_,
+                      after);
     load();
   }
 
@@ -148,9 +163,12 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
   void advance() {
     if (finished_ || ending_ || writing_ || loading_) return;
     absl::Status status;
-    switch (sequence_->next(*response_.mutable_alert(), status)) {
+    uint64_t row = 0;
+    switch (sequence_->next(*response_.mutable_alert(), row, status)) {
       case AlertSequence::Next::alert:
         writing_ = true;
+        if constexpr (std::is_same_v<Response, v1::WatchAlertsResponse>)
+          response_.set_cursor(sequence_->in_order_of_rows() ? row : 0);
         return this->StartWrite(&response_);
       case AlertSequence::Next::load:
         return load();

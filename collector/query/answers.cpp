@@ -163,6 +163,8 @@ absl::Status answer_status(const QueryContext& context, v1::GetStatusResponse& r
       refused[fmt::format("peer_{}", to_string(reason))] = count;
     }
   }
+  if (!context.outputs) return absl::OkStatus();
+  for (v1::OutputHealth& output : context.outputs()) *response.add_outputs() = std::move(output);
   return absl::OkStatus();
 }
 

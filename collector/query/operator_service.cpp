@@ -71,7 +71,10 @@ class OperatorService final : public v1::OperatorService::CallbackService {
   }
   grpc::ServerWriteReactor<v1::WatchAlertsResponse>* WatchAlerts(
       Call* call, const v1::WatchAlertsRequest* request) override {
-    return alerts<v1::WatchAlertsResponse>(*call, "alerts.watch", request->filter(), 0, true);
+    std::optional<uint64_t> after;
+    if (request->has_after()) after = request->after();
+    return alerts<v1::WatchAlertsResponse>(*call, "alerts.watch", request->filter(), 0, true,
+                                           after);
   }
 
   Unary* GetAlert(Call* call, const v1::GetAlertRequest* request,
@@ -217,7 +220,8 @@ class OperatorService final : public v1::OperatorService::CallbackService {
   template <class Response>
   grpc::ServerWriteReactor<Response>* alerts(Call& call, std::string action,
                                              const v1::AlertFilter& filter, uint64_t limit,
-                                             bool watch) {
+                                             bool watch,
+                                             std::optional<uint64_t> after = std::nullopt) {
     const Caller caller = identify(call);
     const Asked asked{Access::read, std::move(action), words(filter), true};
     if (const grpc::Status status = check(caller, asked.access); !status.ok()) {
@@ -228,7 +232,7 @@ class OperatorService final : public v1::OperatorService::CallbackService {
     const AlertStreamSource source{context_.store, context_.feed, context_.workers,
                                    caller.scope.namespaces,
                                    [=, this] { return audit(caller, asked, "allowed"); }};
-    return AlertStream<Response>::begin(call, source, filter, limit, watch);
+    return AlertStream<Response>::begin(call, source, filter, limit, watch, after);
   }
 
   // Request and response live until Finish.

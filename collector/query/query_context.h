@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "collector/auth/access.h"
 #include "collector/auth/refusals.h"
@@ -36,6 +38,7 @@ struct QueryContext {
   std::string audit_key;  // public, PEM
   std::string version;
   uint64_t started_ns = 0;
+  std::function<std::vector<v1::OutputHealth>()> outputs = {};
 };
 
 }  // namespace picket

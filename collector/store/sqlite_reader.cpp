@@ -52,6 +52,8 @@ class Reader final : public StoreReader {
   absl::StatusOr<AlertCursor> first_page(const AlertQuery& query) override;
   absl::StatusOr<std::vector<StoredAlert>> page(const AlertQuery& query, AlertCursor& cursor,
                                                 size_t size) override;
+  absl::StatusOr<std::vector<StoredAlert>> alerts_after(uint64_t row, size_t most,
+                                                        size_t most_bytes) override;
   absl::StatusOr<v1::Alert> alert(const std::string& id) override;
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
@@ -59,6 +61,7 @@ class Reader final : public StoreReader {
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
+  absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) override;
 
  private:
   absl::StatusOr<Statement> select_alerts(const char* columns, const AlertQuery& query,
@@ -160,6 +163,24 @@ absl::StatusOr<std::vector<StoredAlert>> Reader::page(const AlertQuery& query, A
     stored.row = cursor.row;
     if (absl::Status status = parse(stored.alert, *select, 2, "alert"); !status.ok()) return status;
   }
+}
+
+absl::StatusOr<std::vector<StoredAlert>> Reader::alerts_after(uint64_t row, size_t most,
+                                                              size_t most_bytes) {
+  auto select = db_.prepare("SELECT row, alert FROM alerts WHERE row > ? ORDER BY row LIMIT ?");
+  if (!select.ok()) return select.status();
+  select->bind(row).bind(uint64_t{most});
+  std::vector<StoredAlert> alerts;
+  for (size_t bytes = 0; bytes < most_bytes;) {
+    const auto found = select->step();
+    if (!found.ok()) return found.status();
+    if (!*found) break;
+    StoredAlert& stored = alerts.emplace_back();
+    stored.row = select->number(0);
+    if (absl::Status status = parse(stored.alert, *select, 1, "alert"); !status.ok()) return status;
+    bytes += select->bytes(1).size();
+  }
+  return alerts;
 }
 
 absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
@@ -338,6 +359,15 @@ absl::StatusOr<RuleBundle> Reader::rules() {
     return status;
   bundle.bytes = select->bytes(1);
   return bundle;
+}
+
+absl::StatusOr<std::optional<uint64_t>> Reader::output_cursor(const std::string& output) {
+  auto select = db_.prepare("SELECT row FROM output_cursors WHERE output = ?");
+  if (!select.ok()) return select.status();
+  const auto row = select->bind(output).step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::nullopt;
+  return select->number(0);
 }
 
 }  // namespace

@@ -86,6 +86,9 @@ ALTER TABLE audit ADD COLUMN source TEXT NOT NULL DEFAULT '';
 ALTER TABLE audit ADD COLUMN signature BLOB NOT NULL DEFAULT x'';
 ALTER TABLE alerts ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
 CREATE INDEX alerts_by_namespace ON alerts (namespace, time_ns, row);
+)",
+    R"(
+CREATE TABLE output_cursors (output TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
 )"};
 
 }  // namespace

@@ -211,6 +211,12 @@ absl::Status SqliteStore::set_rules(const RuleBundle& bundle) {
   return set->bind_bytes(bundle.info.SerializeAsString()).bind_bytes(bundle.bytes).run();
 }
 
+absl::Status SqliteStore::set_output_cursor(const std::string& output, uint64_t row) {
+  auto set = db_.prepare("INSERT OR REPLACE INTO output_cursors VALUES (?, ?)");
+  if (!set.ok()) return set.status();
+  return set->bind(output).bind(row).run();
+}
+
 absl::StatusOr<std::unique_ptr<StoreReader>> SqliteStore::reader() const {
   return sqlite::open_reader(file_);
 }

@@ -33,6 +33,7 @@ class SqliteStore final : public Store {
   absl::Status close_command(const std::string& id, CommandState state) override;
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override;
   absl::Status set_rules(const RuleBundle& bundle) override;
+  absl::Status set_output_cursor(const std::string& output, uint64_t row) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 
  private:

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -96,6 +97,10 @@ struct StoreReader {
   // At most `size` alerts after `cursor`, which moves on; fewer: there are no more.
   virtual absl::StatusOr<std::vector<StoredAlert>> page(const AlertQuery& query,
                                                         AlertCursor& cursor, size_t size) = 0;
+  // Behind `row`, in the order of commits: at most `most`, and no further one once they have
+  // `most_bytes`. None: there are no more.
+  virtual absl::StatusOr<std::vector<StoredAlert>> alerts_after(uint64_t row, size_t most,
+                                                                size_t most_bytes) = 0;
   // By id or unambiguous prefix. NotFound, InvalidArgument.
   virtual absl::StatusOr<v1::Alert> alert(const std::string& id) = 0;
 
@@ -113,6 +118,8 @@ struct StoreReader {
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
   // NotFound: none was set.
   virtual absl::StatusOr<RuleBundle> rules() = 0;
+  // The row up to which the output of this name is done with the alerts; nullopt: it never began.
+  virtual absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) = 0;
 };
 
 struct Store {
@@ -134,6 +141,8 @@ struct Store {
 
   // In place of the one before.
   virtual absl::Status set_rules(const RuleBundle& bundle) = 0;
+
+  virtual absl::Status set_output_cursor(const std::string& output, uint64_t row) = 0;
 
   // From any thread.
   virtual absl::StatusOr<std::unique_ptr<StoreReader>> reader() const = 0;

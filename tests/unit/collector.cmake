@@ -1,4 +1,4 @@
-picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp LINK picket_collector_app)
+picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp LINK picket_collector_app)
 picket_test(writer_test SOURCES writer_test.cpp LINK picket_store picket_query)
 picket_test(commands_test SOURCES commands_test.cpp LINK picket_collector_app)
 picket_test(audit_test SOURCES audit_test.cpp LINK picket_audit)
