@@ -24,6 +24,9 @@ const std::string kDeploy = PICKET_SOURCE_DIR "/deploy";
 const std::string kChart = kDeploy + "/helm/picket";
 constexpr std::chrono::minutes kInstall{9};
 
+constexpr const char* kEgress =
+    R"(collector.egress=[{"to":[{"ipBlock":{"cidr":"192.0.2.7/32"}}],"ports":[{"port":6514}]}])";
+
 // What somebody may choose, one render each.
 const std::vector<Words>& choices() {
   static const std::vector<Words> kChoices{
@@ -43,6 +46,7 @@ const std::vector<Words>& choices() {
       {"--set-json",
        R"(agent.config={"sensor":{"ring_bytes":4194304},"identity":{"owner":["a/b"]}})"},
       {"--set-json", R"(collector.operators=[{"ipBlock":{"cidr":"192.0.2.0/24"}}])"},
+      {"--set-json", kEgress},
   };
   return kChoices;
 }
@@ -307,6 +311,10 @@ TEST_F(Deploy, NetworkIsClosedButForTheOneWay) {
   EXPECT_EQ(agent["egress"][0]["ports"][0]["port"], 7420);
   const Manifest& collector = (*find_manifest(all, "NetworkPolicy", "picket-collector"))["spec"];
   EXPECT_THAT(collector["egress"], IsEmpty());
+  const auto with_outputs = render({"--set-json", kEgress});
+  const Manifest& dials = (*find_manifest(with_outputs, "NetworkPolicy", "picket-collector"));
+  ASSERT_EQ(dials["spec"]["egress"].size(), 1u);
+  EXPECT_EQ(dials["spec"]["egress"][0]["ports"][0]["port"], 6514);
   ASSERT_EQ(collector["ingress"].size(), 1u);
   EXPECT_EQ(collector["ingress"][0]["from"].size(), 1u);
   // Each selector finds the pods that it means.
