@@ -93,7 +93,8 @@ TEST_F(Debian, PackagesSayWhatTheyAre) {
 // Libraries by the packages that the programs of this build were linked with.
 TEST_F(Debian, DependenciesAreThoseOfThePrograms) {
   EXPECT_THAT(field("picket-collector", "Depends"), HasSubstr("adduser"));
-  for (const char* library : {"libc6 (>= ", "libgrpc++1.51", "libsqlite3-0 (>= ", "libssl3 (>= "})
+  for (const char* library :
+       {"libc6 (>= ", "libgrpc++1.51", "libsqlite3-0 (>= ", "libssl3 (>= ", "librdkafka++1 (>= "})
     EXPECT_THAT(field("picket-collector", "Depends"), HasSubstr(library));
   EXPECT_THAT(field("picketctl", "Depends"), HasSubstr("libre2-9"));
   EXPECT_THAT(field("picketctl", "Depends"), Not(HasSubstr("libsqlite3")));
