@@ -77,6 +77,7 @@ class Destination : public testing::Test {
 
   std::filesystem::path folder_;
   TestClock clock_;
+  std::stop_source stop_;
   const std::stop_token never_{};
 };
 
@@ -173,10 +174,9 @@ TEST_F(Destination, TlsTrustsNobodyElse) {
 }
 
 TEST_F(Destination, WhoAsksToStopWaitsForNobody) {
-  std::stop_source stop;
   std::promise<void> over;
   HttpReceiver receiver(std::nullopt, [&](const Request&) {
-    stop.request_stop();
+    stop_.request_stop();
     over.get_future().wait_for(kDeadline);
     return HttpReceiver::Answer{};
   });
@@ -184,7 +184,7 @@ TEST_F(Destination, WhoAsksToStopWaitsForNobody) {
       {.url = url("http", receiver.port()), .tls = {}, .token_file = {}, .secret_file = {}},
       AlertFormat::picket, kVersion, clock_);
   const auto one = alerts(1);
-  EXPECT_FALSE(output->send(one, stop.get_token()).ok());
+  EXPECT_FALSE(output->send(one, stop_.get_token()).ok());
   over.set_value();
 }
 
