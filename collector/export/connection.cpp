@@ -14,6 +14,12 @@ bool is_address(const std::string& host) {
   return !error;
 }
 
+// Called by OpenSSL with each message of the protocol; an alert is its level and what it says.
+void note_alert(int is_ours, int, int type, const void* bytes, size_t size, SSL*, void* last) {
+  if (is_ours == 0 && type == SSL3_RT_ALERT && size == 2)
+    *static_cast<int*>(last) = static_cast<const unsigned char*>(bytes)[1];
+}
+
 }  // namespace
 
 Connection::Connection(std::string host, uint16_t port, bool encrypted, ClientTls tls,
@@ -80,6 +86,9 @@ absl::Status Connection::open(const std::stop_token& stop) {
   if (!encrypted_) return absl::OkStatus();
   if (!is_address(host_)) SSL_set_tlsext_host_name(stream_->native_handle(), host_.c_str());
   stream_->set_verify_callback(ssl::host_name_verification(host_));
+  last_alert_ = -1;
+  SSL_set_msg_callback(stream_->native_handle(), note_alert);
+  SSL_set_msg_callback_arg(stream_->native_handle(), &last_alert_);
   error =
       wait_for(stop, [&](auto done) { stream_->async_handshake(ssl::stream_base::client, done); });
   if (!error) return absl::OkStatus();
@@ -98,8 +107,11 @@ absl::Status Connection::write_and_finish(const std::string& bytes, const std::s
   const Error error = wait_for(stop, [&](auto done) { stream_->async_shutdown(done); });
   close();
   // Only TLS's own word for the end counts: a connection may also end because the peer died.
-  if (!error) return absl::OkStatus();
-  return failed("wait for the end of", error.message());
+  // OpenSSL takes every fatal alert for that word, as that of a peer of TLS 1.3 that refuses our
+  // certificate, of which we hear only now.
+  if (error) return failed("wait for the end of", error.message());
+  if (last_alert_ == SSL_AD_CLOSE_NOTIFY) return absl::OkStatus();
+  return failed("wait for the end of", SSL_alert_desc_string_long(last_alert_));
 }
 
 }  // namespace picket

@@ -58,6 +58,7 @@ class Connection {
   boost::asio::steady_timer timer_{context_};
   std::optional<boost::asio::ssl::context> tls_context_;
   std::optional<TlsStream> stream_;
+  int last_alert_ = -1;  // of TLS, from the peer; -1: none
 };
 
 template <class Begin>
