@@ -29,7 +29,7 @@ std::map<std::string, Json> output_fields(const v1::Alert& alert) {
       {"container.image.repository", image.repository},
       {"container.image.tag", image.tag},
       {"picket.alert.id", alert.id()},
-      {"picket.alert.count", alert.count()},
+      {"picket.alert.count", alert.count() == 0 ? 1 : alert.count()},
       {"picket.workspace.id", workspace.id()},
       {"picket.workspace.owner", workspace.owner()},
   };
