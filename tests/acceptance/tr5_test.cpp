@@ -57,7 +57,8 @@ class TR5 : public AcceptanceTest {
     const auto status = deployment().picketctl({"status", "-o", "json"});
     EXPECT_TRUE(status.ok() && status->exit_code == 0);
     if (!status.ok()) return {};
-    for (const Alert& one : Alert::parse(status->out)["outputs"])
+    const Alert all = Alert::parse(status->out);
+    for (const Alert& one : all["outputs"])
       if (one["name"] == name) return one;
     ADD_FAILURE() << "no output " << name << " in " << status->out;
     return {};
