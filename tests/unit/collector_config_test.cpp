@@ -91,6 +91,14 @@ TEST_F(CollectorConfigTest, KeepsAlertsInOnePlace) {
               HasSubstr("c.yaml:7:19: store.postgres: invalid connection option \"colour\""));
   EXPECT_THAT(problem(shared + "store: {postgres: dbname=p, retention_days: never}\n"),
               HasSubstr("c.yaml:7:45: store.retention_days"));
+  // The package's file names one, which is not to be edited.
+  std::filesystem::create_directory(folder_ / "c.conf.d");
+  std::ofstream(folder_ / "c.conf.d/50-store.yaml")
+      << "database: ''\nstore: {postgres: dbname=p}\naudit_key: ../audit.key\n";
+  const auto replaced = load(whole);
+  ASSERT_TRUE(replaced.ok()) << replaced.status();
+  EXPECT_EQ(replaced->database, "");
+  EXPECT_EQ(replaced->audit_key, folder_ / "audit.key");
 }
 
 TEST_F(CollectorConfigTest, RefusesASecondDocument) {
