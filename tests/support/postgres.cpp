@@ -77,7 +77,8 @@ absl::Status PostgresServer::launch() {
   const Fd sink(open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
   auto server = Subprocess::start(
       {.argv = as_user({binary("postgres"), "-D", folder_ / "data", "-k", folder_, "-c",
-                        "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"}),
+                        "listen_addresses=", "-c", "fsync=off", "-c", "autovacuum=off", "-c",
+                        "jit=off", "-c", "shared_buffers=16MB"}),
        .out = sink.get(),
        .err = sink.get()});
   if (!server.ok()) return server.status();
