@@ -24,6 +24,11 @@ class ReplicasOfAgents : public AcceptanceTest {
     AcceptanceTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     auto server = PostgresServer::start();
+    if (absl::IsUnimplemented(server.status())) {
+      const char* ci = std::getenv("CI");
+      ASSERT_FALSE(ci != nullptr && std::string(ci) == "true") << server.status();
+      GTEST_SKIP() << server.status();
+    }
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     auto where = server_->create_database();
