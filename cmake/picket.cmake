@@ -18,8 +18,9 @@ endfunction()
 # What is "live" runs in the VMs of tests/vm too; what is "lsm" runs only there, where the kernel takes BPF LSM programs.
 # Unit tests run beside others; of all else one at a time, for it watches what the whole machine does. ALONE: in a VM too,
 # as one that measures what is the whole machine's.
+# AT_ONCE: one ctest case for the whole program, whose tests share what is long to prepare.
 function(picket_test name)
-  cmake_parse_arguments(arg "ALONE" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "ALONE;AT_ONCE" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
@@ -45,6 +46,12 @@ function(picket_test name)
   set(lock RESOURCE_LOCK machine)
   if(arg_LABELS STREQUAL "unit" AND NOT arg_ALONE)
     set(lock)
+  endif()
+  if(arg_AT_ONCE)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock}
+                         SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+    return()
   endif()
   # Discovery runs the program at ctest time: a cross or sanitizer build needs no working kernel to configure.
   include(GoogleTest)

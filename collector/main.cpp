@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "collector/app/collector.h"
+#include "collector/app/open_store.h"
 #include "collector/app/seccomp_text.h"
 #include "collector/app/version.h"
 #include "common/confinement.h"
@@ -36,7 +37,9 @@ int check_audit(const picket::CollectorConfig& config) {
   if (!signer.ok()) return fail(signer.status(), kFailure);
   auto key = picket::AuditKey::parse(signer->public_key());
   if (!key.ok()) return fail(key.status(), kFailure);
-  const auto entries = picket::verify_audit(config.database, *std::move(key));
+  const auto reader = picket::open_store_reader(config);
+  if (!reader.ok()) return fail(reader.status(), kFailure);
+  const auto entries = picket::verify_audit(**reader, *std::move(key));
   if (!entries.ok()) return fail(entries.status(), kInvalid);
   std::cout << "audit log: " << *entries << " entries, the chain holds\n";
   return kOk;

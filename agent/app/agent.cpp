@@ -39,6 +39,7 @@
 #include "agent/event/schema.h"
 #include "agent/respond/system_responder.h"
 #include "agent/sensor/bpf_sensor.h"
+#include "agent/sensor/features.h"
 #include "agent/sensor/recording.h"
 #include "agent/sensor/self_check.h"
 #include "agent/sensor/system_calls.h"
@@ -76,10 +77,11 @@ RuleSource::Options rule_options(const AgentConfig& config, bool standalone) {
   return options;
 }
 
-std::unique_ptr<Resolver> make_resolver(const AgentConfig& config, const std::string& cgroup_root) {
+std::unique_ptr<Resolver> make_resolver(const AgentConfig& config, const std::string& cgroup_root,
+                                        const std::string& namespace_root) {
   ResolverParts parts{.cgroup_root = cgroup_root,
                       .runtimes = {},
-                      .fallback = std::make_unique<CgroupResolver>(cgroup_root),
+                      .fallback = std::make_unique<CgroupResolver>(cgroup_root, namespace_root),
                       .completions = {},
                       .keys = config.ownership};
   parts.runtimes.push_back(std::make_unique<ContainerdResolver>(config.containerd_roots));
@@ -279,7 +281,8 @@ absl::Status Agent::Impl::compose() {
   if (absl::Status status = open_recording(); !status.ok()) return status;
   const auto cgroup_root = find_cgroup2();
   if (!cgroup_root.ok()) return cgroup_root.status();
-  cgroups = std::make_unique<CgroupFs>(*cgroup_root, cgroup_mounts().v1_freezer);
+  const std::string namespace_root = cgroup_namespace_root(CgroupTree(*cgroup_root), {});
+  cgroups = std::make_unique<CgroupFs>(*cgroup_root, cgroup_mounts().v1_freezer, namespace_root);
   responder = std::make_unique<SystemResponder>(
       *cgroups, clock, [this](uint64_t id) { return watched.find(id); },
       SystemResponder::Options{.max_per_minute = config.max_actions_per_minute},
@@ -294,7 +297,7 @@ absl::Status Agent::Impl::compose() {
       CgroupTree(*cgroup_root), clock,
       [this](const Sight& now, const std::optional<Sight>& before) { sight->tell(now, before); });
   identities = std::make_unique<IdentityService>(
-      canary->resolver(make_resolver(config, *cgroup_root)),
+      canary->resolver(make_resolver(config, *cgroup_root, namespace_root)),
       [this](const CgroupRef& cgroup, absl::StatusOr<Workspace> identity) {
         const std::string& path = identity.ok() ? identity->cgroup : cgroup.path;
         const bool frozen = !path.empty() && cgroups->is_frozen(path);

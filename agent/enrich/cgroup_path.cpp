@@ -88,4 +88,12 @@ absl::StatusOr<std::string> cgroup_path(const std::string& cgroup_root, uint64_t
   return absl::NotFoundError(fmt::format("cannot find cgroup {} below {}", id, cgroup_root));
 }
 
+std::string path_from_root(const std::string& namespace_root, std::string_view path) {
+  if (namespace_root.empty()) return std::string(path);
+  std::string whole =
+      std::filesystem::path(namespace_root + std::string(path)).lexically_normal().string();
+  while (whole.size() > 1 && whole.ends_with('/')) whole.pop_back();
+  return whole;
+}
+
 }  // namespace picket

@@ -9,6 +9,7 @@
 
 #include "agent/enrich/annotations.h"
 #include "agent/enrich/cgroup_name.h"
+#include "agent/enrich/cgroup_path.h"
 #include "agent/enrich/mount_info.h"
 #include "agent/enrich/small_file.h"
 
@@ -86,7 +87,8 @@ bool CgroupResolver::is_inside(uint32_t pid, const std::string& cgroup) const {
   bool inside = false;
   if (text.ok()) {
     for_each_line(*text, [&](std::string_view line) {
-      if (line.starts_with("0::")) inside = is_below(line.substr(3), cgroup);
+      if (line.starts_with("0::"))
+        inside = is_below(path_from_root(namespace_root_, line.substr(3)), cgroup);
     });
   }
   return inside;

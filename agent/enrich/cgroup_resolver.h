@@ -13,8 +13,12 @@ namespace picket {
 
 class CgroupResolver final : public Resolver {
  public:
-  explicit CgroupResolver(std::string cgroup_root, std::string proc_root = "/proc")
-      : cgroup_root_(std::move(cgroup_root)), proc_root_(std::move(proc_root)) {}
+  // `namespace_root`: see path_from_root().
+  explicit CgroupResolver(std::string cgroup_root, std::string namespace_root = {},
+                          std::string proc_root = "/proc")
+      : cgroup_root_(std::move(cgroup_root)),
+        namespace_root_(std::move(namespace_root)),
+        proc_root_(std::move(proc_root)) {}
   absl::StatusOr<Workspace> resolve(const CgroupRef& cgroup) override;
 
  private:
@@ -23,7 +27,7 @@ class CgroupResolver final : public Resolver {
   bool is_runtime(uint32_t pid) const;
   bool is_init(uint32_t pid) const;
 
-  std::string cgroup_root_;
+  std::string cgroup_root_, namespace_root_;
   std::string proc_root_;
 };
 

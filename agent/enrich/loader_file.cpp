@@ -55,8 +55,10 @@ bool is_loader(int fd) {
   if (dynamic == nullptr) return false;
   const size_t count =
       std::min<uint64_t>(dynamic->p_filesz / sizeof(typename Elf::Entry), kEntriesMax);
+  const auto entries = read_table<typename Elf::Entry>(fd, dynamic->p_offset, count);
+  if (entries.size() != count) return false;
   bool named = false, program = false;
-  for (const auto& entry : read_table<typename Elf::Entry>(fd, dynamic->p_offset, count)) {
+  for (const auto& entry : entries) {
     named |= entry.d_tag == DT_SONAME;
     program |= entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE) != 0;
   }

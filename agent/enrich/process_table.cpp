@@ -1,5 +1,7 @@
 #include "agent/enrich/process_table.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -160,6 +162,8 @@ void ProcessTable::on_fork(Node& node, const Event& event, const pk_fork& fork) 
     node.gained_root = gains_root(*parent, event.header().uid);
     if (parent->files != nullptr) node.files = std::make_unique<FileUse>(*parent->files);
     node.environments = parent->environments;
+  } else if ((fork.clone_flags & CLONE_PARENT) != 0) {
+    node.entering = has_entering_sibling(node);
   }
   update_from_fork(node, fork);
   update_credentials(node, event.header());
@@ -237,6 +241,12 @@ void ProcessTable::set_parent(Node& node, ProcessKey parent) {
   } else {
     wait_for_parent(node);
   }
+}
+
+// The stages in which a runtime enters a container are made as siblings, whose parent is outside.
+bool ProcessTable::has_entering_sibling(const Node& node) const {
+  const auto list = waiting_.find(node.parent_key);
+  return list != waiting_.end() && std::ranges::any_of(list->second, &Node::entering);
 }
 
 void ProcessTable::put_below(Node& node, Node& parent) {

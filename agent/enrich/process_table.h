@@ -108,6 +108,7 @@ class ProcessTable {
   void mark_exited(Node& node);
 
   void set_parent(Node& node, ProcessKey parent);
+  bool has_entering_sibling(const Node& node) const;
   void put_below(Node& node, Node& parent);
   void wait_for_parent(Node& node);
   void leave_parent(Node& node);

@@ -11,6 +11,9 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <string_view>
+
+#include "agent/enrich/cgroup_path.h"
 
 namespace picket {
 namespace {
@@ -197,7 +200,8 @@ std::vector<uint32_t> CgroupFs::children(uint32_t pid) const {
 std::optional<std::string> CgroupFs::cgroup_of(uint32_t pid) const {
   std::istringstream lines(slurp(proc_ / std::to_string(pid) / "cgroup"));
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("0::")) return line.substr(3);
+    if (line.starts_with("0::"))
+      return path_from_root(namespace_root_, std::string_view(line).substr(3));
   }
   return std::nullopt;
 }

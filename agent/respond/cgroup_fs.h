@@ -25,10 +25,14 @@ struct ProcStat {
 
 class CgroupFs {
  public:
-  // `v1_freezer`: mount of the v1 freezer hierarchy; empty when there is none.
+  // `v1_freezer`: mount of the v1 freezer hierarchy; empty when there is none. `namespace_root`:
+  // see path_from_root().
   CgroupFs(std::filesystem::path v2_root, std::filesystem::path v1_freezer,
-           std::filesystem::path proc = "/proc")
-      : v2_(std::move(v2_root)), v1_freezer_(std::move(v1_freezer)), proc_(std::move(proc)) {}
+           std::string namespace_root = {}, std::filesystem::path proc = "/proc")
+      : v2_(std::move(v2_root)),
+        v1_freezer_(std::move(v1_freezer)),
+        namespace_root_(std::move(namespace_root)),
+        proc_(std::move(proc)) {}
 
   bool exists(const std::string& cgroup) const;
   uint64_t id(const std::string& cgroup) const;  // 0: it does not exist
@@ -60,7 +64,9 @@ class CgroupFs {
   std::filesystem::path v1(const std::string& cgroup) const;
   std::filesystem::path v2(const std::string& cgroup, const char* file) const;
 
-  const std::filesystem::path v2_, v1_freezer_, proc_;
+  const std::filesystem::path v2_, v1_freezer_;
+  const std::string namespace_root_;
+  const std::filesystem::path proc_;
 };
 
 // Where this machine has them, from its mount table. Empty paths: not mounted.

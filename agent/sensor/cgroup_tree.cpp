@@ -100,6 +100,14 @@ void CgroupTree::walk(const std::function<void(const CgroupDirectory&)>& visit) 
   }
 }
 
+std::string CgroupTree::holder_of(uint32_t pid) const {
+  std::string holder;
+  walk([&](const CgroupDirectory& found) {
+    if (holder.empty() && holds_process(found.path, pid)) holder = found.path;
+  });
+  return holder;
+}
+
 std::string unified_path(std::string_view proc_cgroup) {
   std::istringstream lines{std::string(proc_cgroup)};
   for (std::string line; std::getline(lines, line);)

@@ -37,6 +37,8 @@ class CgroupTree {
   bool populated(std::string_view path) const;
   bool holds_process(std::string_view path, uint32_t pid) const;  // in the directory itself
 
+  std::string holder_of(uint32_t pid) const;  // the path that holds it; empty: none below the root
+
   // Calls `visit` for every directory below the root, parents before their children.
   void walk(const std::function<void(const CgroupDirectory&)>& visit) const;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -92,6 +93,16 @@ absl::Status check_requirements(const Machine& machine) {
 
 bool in_private_cgroup_namespace(const Machine& machine) {
   return namespace_link(machine, "cgroup") != kInitialCgroupNamespace;
+}
+
+std::string cgroup_namespace_root(const CgroupTree& tree, const Machine& machine) {
+  if (!in_private_cgroup_namespace(machine)) return {};
+  const auto text = read_text(machine.proc / "self/cgroup");
+  std::string own = text.ok() ? unified_path(*text) : "/";
+  if (own == "/") own.clear();
+  std::string root = tree.holder_of(static_cast<uint32_t>(getpid()));
+  if (root.ends_with(own)) root.resize(root.size() - own.size());
+  return root;
 }
 
 }  // namespace picket

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/sensor/cgroup_tree.h"
 
 namespace picket {
 
@@ -39,5 +40,9 @@ std::string missing_capabilities(uint64_t effective);
 
 // True when the agent's cgroup paths are relative to its own container, not to the machine.
 bool in_private_cgroup_namespace(const Machine& machine);
+
+// Where the paths of /proc/PID/cgroup begin, from the root of `tree`: the cgroup in which this
+// process's cgroup namespace was made. Empty: the root.
+std::string cgroup_namespace_root(const CgroupTree& tree, const Machine& machine);
 
 }  // namespace picket

@@ -31,12 +31,7 @@ std::vector<std::string> directories_in(const std::string& directory) {
 // 0555, and with `nsdelegate` nobody may move processes out of such a namespace.
 std::string parent_of_scratch(const CgroupTree& tree) {
   if (access(tree.mount().c_str(), W_OK) == 0) return {};
-  std::string own;
-  tree.walk([&](const CgroupDirectory& found) {
-    if (own.empty() && tree.holds_process(found.path, static_cast<uint32_t>(getpid())))
-      own = found.path;
-  });
-  return own;
+  return tree.holder_of(static_cast<uint32_t>(getpid()));
 }
 
 // An agent that was killed could not clean up: its successor does.

@@ -72,9 +72,8 @@ absl::Status WorkspaceScope::exclude(const std::string& path) {
 }
 
 void WorkspaceScope::exclude_holder_of(uint32_t pid) {
-  tree_.walk([&](const CgroupDirectory& found) {
-    if (tree_.holds_process(found.path, pid)) (void)exclude(found.path);
-  });
+  const std::string holder = tree_.holder_of(pid);
+  if (!holder.empty()) (void)exclude(holder);
 }
 
 // The same decision as on_cgroup_mkdir. True when this call made the entry, for a workspace.

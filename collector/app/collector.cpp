@@ -8,14 +8,14 @@
 #include <chrono>
 
 #include "collector/app/metrics.h"
+#include "collector/app/open_store.h"
 #include "collector/app/version.h"
 #include "collector/audit/chain.h"
 #include "collector/export/outputs.h"
+#include "collector/fleet/replicas.h"
 #include "collector/ingest/agent_service.h"
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/query/operator_service.h"
-#include "collector/store/sqlite_reader.h"
-#include "collector/store/sqlite_store.h"
 #include "common/health_server.h"
 #include "common/tls.h"
 
@@ -27,35 +27,23 @@ constexpr size_t kQueryQueue = 256;
 constexpr std::chrono::seconds kShutdownGrace{2};
 constexpr size_t kAuditPage = 1000;
 
-// A log that is signed goes on with the key that it was signed with, or not at all.
-absl::StatusOr<std::unique_ptr<AuditSigner>> open_signer(const CollectorConfig& config) {
-  std::error_code error;
-  bool is_signed = false;
-  if (std::filesystem::exists(config.database, error)) {
-    // What is wrong with the file the store says when it opens it.
-    is_signed = SqliteStore::has_signed_audit(config.database).value_or(false);
-  }
-  std::filesystem::path file = config.audit_key;
-  if (file.empty()) file = config.database.parent_path() / "audit.key";
-  auto signer = AuditSigner::open(file, !is_signed);
-  if (!signer.ok()) return signer.status();
-  return std::make_unique<AuditSigner>(*std::move(signer));
-}
-
 }  // namespace
 
 // In the order of construction: what stands below uses what stands above.
 struct Collector::Parts {
-  Parts(std::unique_ptr<AuditSigner> with, std::unique_ptr<Store> opened,
-        const CollectorConfig& config, const Clock& clock, const RefusalCounts& refused_peers)
-      : signer(std::move(with)),
-        store(std::move(opened)),
+  Parts(OpenStore opened, const CollectorConfig& config, const Clock& clock,
+        const RefusalCounts& refused_peers)
+      : signer(std::move(opened.signer)),
+        store(std::move(opened.store)),
         ingest_metrics(metrics),
         writer(*store, {}, metrics),
         outputs(config.outputs, kCollectorVersion, *store, writer, clock, metrics),
         trail(writer),
         commands(*store, writer, nodes, clock),
         bundles(writer, nodes, clock),
+        replicas(*store, writer, nodes, commands, bundles,
+                 {[this] { return feed.subscribers() > 0; },
+                  [this](const CommitOutcome& outcome) { feed.publish(outcome); }}),
         workers(kQueryThreads, kQueryQueue),
         http(metrics),
         ingest{writer, nodes, bundles, refusals},
@@ -81,7 +69,9 @@ struct Collector::Parts {
     count_in(metrics, refused_peers);
     add_collector_metrics(metrics, refusals, nodes, feed);
     writer.on_commit([this](const CommitOutcome& outcome) { ingest_metrics.on_commit(outcome); });
-    writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
+    // Of several collectors each tells its watchers what all have stored, in the order of that.
+    if (store->replica() == nullptr)
+      writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { outputs.on_commit(outcome); });
   }
@@ -98,6 +88,7 @@ struct Collector::Parts {
   const AuditTrail trail;
   Commands commands;
   RuleBundles bundles;
+  Replicas replicas;
   WorkerPool workers;
   HealthServer http;
   IngestContext ingest;
@@ -119,25 +110,25 @@ absl::Status Collector::start() {
   if (absl::Status status = check_files(config_.tls); !status.ok()) return status;
   for (const OutputConfig& output : config_.outputs)
     if (absl::Status status = check_output(output); !status.ok()) return status;
-  auto signer = open_signer(config_);
-  if (!signer.ok()) return signer.status();
-  auto store = SqliteStore::open(config_.database, clock_, signer->get());
-  if (!store.ok()) return store.status();
-  auto key = AuditKey::parse((*signer)->public_key());
+  auto opened = open_store(config_, clock_);
+  if (!opened.ok()) return opened.status();
+  auto key = AuditKey::parse(opened->signer->public_key());
   if (!key.ok()) return key.status();
   const std::string fingerprint = key->fingerprint();
-  if (const auto entries = verify_audit(config_.database, *std::move(key)); entries.ok()) {
+  const auto reader = opened->store->reader();
+  if (!reader.ok()) return reader.status();
+  if (const auto entries = verify_audit(**reader, *std::move(key)); entries.ok()) {
     spdlog::info("audit log: {} entries, the chain holds, signed by {}", *entries, fingerprint);
   } else {
     // Going on keeps alerts and new entries coming; the break stays where it is, for all to see.
     spdlog::error("audit log: {}", std::string(entries.status().message()));
   }
-  parts_ = std::make_unique<Parts>(*std::move(signer), *std::move(store), config_, clock_,
-                                   refused_peers_);
+  parts_ = std::make_unique<Parts>(*std::move(opened), config_, clock_, refused_peers_);
   parts_->writer.start();
   parts_->outputs.start();
   absl::Status status = parts_->commands.start();
   if (status.ok()) status = parts_->bundles.start(*parts_->store);
+  if (status.ok()) status = parts_->replicas.start();
   if (status.ok()) status = parts_->http.start(config_.http);
   if (!status.ok()) {
     stop();
@@ -155,6 +146,10 @@ absl::Status Collector::start() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  // Among several collectors no connection is for ever, or a new one would never be used. Streams
+  // that exist go on; agents' are ended by `replicas`.
+  if (parts_->store->replica() != nullptr)
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 30 * 60'000);
   parts_->server = builder.BuildAndStart();
   if (!parts_->server || parts_->port == 0) {
     stop();
@@ -171,6 +166,7 @@ void Collector::stop() {
   if (!parts_) return;
   parts_->http.set_not_ready("stopping");
   parts_->feed.close();
+  parts_->replicas.stop();
   parts_->commands.stop();
   parts_->nodes.close_all("the collector is stopping");
   if (parts_->server) {
@@ -185,14 +181,11 @@ void Collector::stop() {
   parts_.reset();
 }
 
-absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database,
-                                      std::optional<AuditKey> key) {
-  auto reader = sqlite::open_reader(database);
-  if (!reader.ok()) return reader.status();
+absl::StatusOr<uint64_t> verify_audit(StoreReader& reader, std::optional<AuditKey> key) {
   AuditVerifier verifier(std::move(key));
   uint64_t last = 0;
   while (true) {
-    const auto page = (*reader)->audit(last, kAuditPage);
+    const auto page = reader.audit(last, kAuditPage);
     if (!page.ok()) return page.status();
     for (const v1::AuditEntry& entry : *page) {
       if (const auto& broken = verifier.next(entry)) {

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "collector/app/config.h"
 #include "collector/audit/signer.h"
+#include "collector/store/store.h"
 #include "common/clock.h"
 #include "common/tls_refusals.h"
 
@@ -35,9 +36,9 @@ class Collector {
   std::unique_ptr<Parts> parts_;
 };
 
-// The audit log of a database, checked from its first entry, with the signatures when there is a
+// The audit log of a store, checked from its first entry, with the signatures when there is a
 // `key`. Error DataLoss: the first broken entry.
-absl::StatusOr<uint64_t> verify_audit(const std::filesystem::path& database,
+absl::StatusOr<uint64_t> verify_audit(StoreReader& reader,
                                       std::optional<AuditKey> key = std::nullopt);
 
 }  // namespace picket

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "collector/store/postgres.h"
 #include "common/config_reader.h"
 
 namespace picket {
 namespace {
+
+constexpr uint64_t kMaxRetentionDays = 36'500;
 
 bool is_address(const std::string& address) {
   const size_t colon = address.rfind(':');
@@ -50,6 +53,32 @@ void read_scope(ConfigReader section, const std::string& trust_domain, Scopes& s
   section.finish_section();
 }
 
+// One file of one collector, or a server that several share.
+void read_store(ConfigReader& reader, CollectorConfig& config) {
+  reader.read("database", config.database);
+  if (!reader.has("store")) {
+    if (config.database.empty())
+      reader.fail("database", "expected the database's file, or store.postgres");
+    config.audit_key = config.database.parent_path() / "audit.key";
+    reader.read("audit_key", config.audit_key);
+    return;
+  }
+  if (!config.database.empty())
+    reader.fail("store", "alerts are kept in one place: either `database` or `store.postgres`");
+  reader.read("audit_key", config.audit_key);
+  if (config.audit_key.empty())
+    reader.fail("audit_key",
+                "expected a file: all collectors on one PostgreSQL sign with the same key");
+  ConfigReader store = reader.section("store");
+  store.read("postgres", config.postgres);
+  if (config.postgres.empty())
+    store.fail("postgres", "expected a connection string, as \"host=db dbname=picket\"");
+  else if (const std::string problem = postgres::problem_of(config.postgres); !problem.empty())
+    store.fail("postgres", problem);
+  store.read("retention_days", config.retention_days, 0, kMaxRetentionDays);
+  store.finish_section();
+}
+
 void read_log(ConfigReader section, CollectorConfig& config) {
   std::string format = "text";
   section.read("level", config.log_level);
@@ -69,18 +98,19 @@ absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::pat
   if (!is_address(config.listen)) reader->fail("listen", "expected HOST:PORT");
   reader->read("http", config.http);
   if (!is_address(config.http)) reader->fail("http", "expected HOST:PORT");
-  reader->read("database", config.database);
-  if (config.database.empty()) reader->fail("database", "expected the database's file");
+  read_store(*reader, config);
   reader->read("trust_domain", config.trust_domain);
   if (config.trust_domain.empty() || config.trust_domain.find('/') != std::string::npos) {
     reader->fail("trust_domain", "expected a SPIFFE trust domain");
   }
-  config.audit_key = config.database.parent_path() / "audit.key";
-  reader->read("audit_key", config.audit_key);
   reader->read("cluster", config.cluster);
   for (ConfigReader& scope : reader->list("scopes"))
     read_scope(std::move(scope), config.trust_domain, config.scopes);
   config.outputs = read_outputs(*reader);
+  if (!config.outputs.empty() && !config.postgres.empty())
+    reader->fail("outputs",
+                 "each of several collectors would send every alert: outputs need the "
+                 "store in one file, `database`");
   read_tls(reader->section("tls"), config.tls);
   read_log(reader->section("log"), config);
   if (absl::Status status = reader->finish(); !status.ok()) return status;

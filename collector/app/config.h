@@ -18,11 +18,15 @@ namespace picket {
 struct CollectorConfig {
   std::string listen = "0.0.0.0:7420";  // gRPC, for agents and operators; port 0 picks one
   std::string http = "127.0.0.1:7421";  // /livez, /readyz, /metrics; port 0 picks one
-  std::filesystem::path database;
+  std::filesystem::path database;       // SQLite's file; empty: PostgreSQL
+  std::string postgres;                 // libpq's connection string or URI
+  uint64_t retention_days = 0;          // on PostgreSQL; 0: alerts are kept for ever
   TlsFiles tls;
   std::string trust_domain = "picket";
-  std::filesystem::path audit_key;  // private, Ed25519; usually audit.key beside the database
-  std::string cluster;              // that this collector is of; scopes name it
+  // Private, Ed25519; usually audit.key beside the database. All collectors on one PostgreSQL have
+  // the same.
+  std::filesystem::path audit_key;
+  std::string cluster;  // that this collector is of; scopes name it
   Scopes scopes;
   std::vector<OutputConfig> outputs;
   std::string log_level = "info";

@@ -70,7 +70,13 @@ Commands::Commands(const Store& store, Writer& writer, NodeRegistry& nodes, cons
 Commands::~Commands() { stop(); }
 
 absl::Status Commands::start() {
-  absl::Status status = writer_.run_and_wait([](Store& store) -> absl::Status {
+  if (absl::Status status = close_abandoned(); !status.ok()) return status;
+  thread_ = std::thread([this] { loop(); });
+  return absl::OkStatus();
+}
+
+absl::Status Commands::close_abandoned() {
+  return writer_.run_and_wait([](Store& store) -> absl::Status {
     const auto open = store.open_commands();
     if (!open.ok()) return open.status();
     for (const OpenCommand& left : *open) {
@@ -88,9 +94,6 @@ absl::Status Commands::start() {
     }
     return absl::OkStatus();
   });
-  if (!status.ok()) return status;
-  thread_ = std::thread([this] { loop(); });
-  return absl::OkStatus();
 }
 
 void Commands::stop() {
@@ -144,6 +147,23 @@ void Commands::on_commit(const CommitOutcome& outcome) {
   }
 }
 
+// A full queue: the next look finds as much.
+void Commands::look() { queue_.push(Look{}); }
+
+void Commands::look_for_answers() {
+  if (const absl::Status closed = close_abandoned(); !closed.ok())
+    spdlog::warn("what other collectors left open stays so for now: {}", words(closed));
+  std::vector<std::string> ids;
+  for (const auto& [id, awaited] : awaited_) ids.push_back(id);
+  for (const Expired& expired : expired_) ids.push_back(expired.id);
+  if (ids.empty()) return;
+  const auto reader = store_.reader();
+  if (!reader.ok()) return;
+  const auto results = (*reader)->results(ids);
+  if (!results.ok()) return;
+  for (const NodeResult& result : *results) answer(result);
+}
+
 milliseconds Commands::until_next_deadline() const {
   milliseconds wait = kIdle;
   const Time now = std::chrono::steady_clock::now();
@@ -159,8 +179,10 @@ void Commands::loop() {
     if (next) {
       if (Order* order = std::get_if<Order>(&*next)) {
         issue(std::move(*order));
+      } else if (const NodeResult* result = std::get_if<NodeResult>(&*next)) {
+        answer(*result);
       } else {
-        answer(std::get<NodeResult>(*next));
+        look_for_answers();
       }
     }
     expire(std::chrono::steady_clock::now());
@@ -293,6 +315,22 @@ void Commands::refuse(const CommandRequest& request, const absl::Status& why) {
   }
 }
 
+// To the node's stream, which may be another collector's.
+absl::Status Commands::send(const Awaited& awaited) {
+  if (const auto link = nodes_.find(awaited.node)) {
+    if (link->deliver(awaited.command)) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        fmt::format("node {} takes no more commands", awaited.node));
+  }
+  return writer_.run_and_wait([&](Store& store) -> absl::Status {
+    Replica* const replica = store.replica();
+    const auto passed = replica ? replica->pass_on(awaited.command.id()) : false;
+    if (!passed.ok()) return passed.status();
+    if (*passed) return absl::OkStatus();
+    return absl::FailedPreconditionError(fmt::format("node {} is not connected", awaited.node));
+  });
+}
+
 void Commands::issue(Order order) {
   const v1::RunCommandRequest& asked = order.request.order;
   absl::Status status = order.request.denied.empty()
@@ -306,12 +344,9 @@ void Commands::issue(Order order) {
   auto awaited = record(order.request, *target);
   if (!awaited.ok()) return order.done(awaited.status());
   awaited->done = std::move(order.done);
-  const auto link = nodes_.find(awaited->node);
-  if (!link || !link->deliver(awaited->command)) {
-    const std::string why = link ? fmt::format("node {} takes no more commands", awaited->node)
-                                 : fmt::format("node {} is not connected", awaited->node);
-    close(*awaited, CommandState::failed, fmt::format("failed: {}", why));
-    return awaited->done(absl::FailedPreconditionError(why));
+  if (absl::Status sent = send(*awaited); !sent.ok()) {
+    close(*awaited, CommandState::failed, fmt::format("failed: {}", words(sent)));
+    return awaited->done(sent);
   }
   awaited_.emplace(awaited->command.id(), *std::move(awaited));
 }

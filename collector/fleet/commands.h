@@ -36,7 +36,8 @@ class Commands {
   Commands(const Store& store, Writer& writer, NodeRegistry& nodes, const Clock& clock);
   ~Commands();
 
-  // Closes what an earlier run left open, then begins. The writer runs already.
+  // Closes what an earlier run, or a collector that is gone, left open; then begins. The writer
+  // runs already.
   absl::Status start();
   // Answers everything that waits. Before the writer stops; once more when no submit() can come.
   void stop();
@@ -46,6 +47,8 @@ class Commands {
   bool submit(CommandRequest request, Done done);
   // A listener of the writer.
   void on_commit(const CommitOutcome& outcome);
+  // Answers may have come to another collector; and others may have gone before theirs came.
+  void look();
 
  private:
   using Time = std::chrono::steady_clock::time_point;
@@ -67,6 +70,8 @@ class Commands {
     v1::Action action;
   };
 
+  struct Look {};
+
   // Of one caller, found no place in the queue and not yet in the audit log.
   struct TurnedAway {
     v1::RunCommandRequest last;
@@ -79,6 +84,9 @@ class Commands {
   absl::StatusOr<v1::NodeWorkspace> find_workspace(const CommandRequest& request) const;
   absl::Status check(const v1::RunCommandRequest& order) const;
   absl::StatusOr<Awaited> record(const CommandRequest& request, const v1::NodeWorkspace& target);
+  absl::Status send(const Awaited& awaited);
+  void look_for_answers();
+  absl::Status close_abandoned();
   void answer(const NodeResult& result);
   void answer_late(const NodeResult& result);
   void expire(Time now);
@@ -95,7 +103,7 @@ class Commands {
   Writer& writer_;
   NodeRegistry& nodes_;
   const Clock& clock_;
-  BoundedQueue<std::variant<Order, NodeResult>> queue_;
+  BoundedQueue<std::variant<Order, NodeResult, Look>> queue_;
   std::thread thread_;
   std::mutex turned_away_mutex_;
   std::map<std::string, TurnedAway> turned_away_;  // by caller: a flood of one makes one entry

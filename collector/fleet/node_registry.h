@@ -2,6 +2,7 @@
 // outside the lock. Nothing fails: a node without a stream is simply not found.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,8 +29,11 @@ struct AgentLink {
 
 class NodeRegistry {
  public:
+  using Time = std::chrono::steady_clock::time_point;
+
   // The link takes the place of an older one of the same node, which is closed.
-  void connect(const std::string& node, std::shared_ptr<AgentLink> link);
+  void connect(const std::string& node, std::shared_ptr<AgentLink> link,
+               Time now = std::chrono::steady_clock::now());
   // Only if `link` is still the node's; a replaced stream ends late.
   void disconnect(const std::string& node, const AgentLink* link);
 
@@ -37,10 +41,16 @@ class NodeRegistry {
   std::vector<std::string> connected() const;
   size_t size() const;
   void close_all(std::string_view why);
+  // Of the streams that began before `time`, but not more than a hundredth of all, or ten.
+  void close_older(Time time, std::string_view why);
 
  private:
+  struct Entry {
+    std::shared_ptr<AgentLink> link;
+    Time since;
+  };
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<AgentLink>, std::less<>> links_;
+  std::map<std::string, Entry, std::less<>> links_;
 };
 
 }  // namespace picket

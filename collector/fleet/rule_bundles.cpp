@@ -49,6 +49,33 @@ absl::Status RuleBundles::start(const Store& store) {
   return absl::OkStatus();
 }
 
+void RuleBundles::refresh(const Store& store) {
+  const std::lock_guard one_at_a_time(pushing_);
+  const auto reader = store.reader();
+  if (!reader.ok()) return;
+  auto kept = (*reader)->rules();
+  if (!kept.ok()) return;
+  const auto known = current();
+  if (known && known->info.bundle_id() == kept->info.bundle_id()) return;
+  offer(std::make_shared<const RuleBundle>(*std::move(kept)));
+}
+
+// To whom is here now; who connects from now on is offered it by its own stream.
+uint32_t RuleBundles::offer(const std::shared_ptr<const RuleBundle>& bundle) {
+  {
+    const std::lock_guard lock(mutex_);
+    current_ = bundle;
+  }
+  uint32_t offered = 0;
+  for (const std::string& node : nodes_.connected()) {
+    const auto link = nodes_.find(node);
+    if (!link) continue;
+    link->offer(bundle);
+    ++offered;
+  }
+  return offered;
+}
+
 std::shared_ptr<const RuleBundle> RuleBundles::current() const {
   const std::lock_guard lock(mutex_);
   return current_;
@@ -133,17 +160,7 @@ absl::StatusOr<v1::PushRulesResponse> RuleBundles::push(RulesPushed pushed) {
   v1::PushRulesResponse response;
   *response.mutable_bundle() = bundle->info;
   if (absl::Status status = keep(*bundle, pushed.source, response); !status.ok()) return status;
-  {
-    const std::lock_guard lock(mutex_);
-    current_ = bundle;
-  }
-  // Who connects from now on is offered it by its own stream.
-  for (const std::string& node : nodes_.connected()) {
-    const auto link = nodes_.find(node);
-    if (!link) continue;
-    link->offer(bundle);
-    response.set_nodes(response.nodes() + 1);
-  }
+  response.set_nodes(offer(bundle));
   return response;
 }
 

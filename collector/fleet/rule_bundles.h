@@ -29,6 +29,8 @@ class RuleBundles {
 
   // Reads the one that an earlier run kept. Before agents come.
   absl::Status start(const Store& store);
+  // Another collector may have kept a newer one: it is offered here, too.
+  void refresh(const Store& store);
   std::shared_ptr<const RuleBundle> current() const;  // nullptr: none was pushed
 
   // Audited, kept, then offered.
@@ -38,6 +40,7 @@ class RuleBundles {
 
  private:
   absl::StatusOr<RuleBundle> check(RulesPushed& pushed) const;
+  uint32_t offer(const std::shared_ptr<const RuleBundle>& bundle);
   absl::Status check_serial(const v1::RuleBundleInfo& offered) const;
   absl::Status keep(const RuleBundle& bundle, const std::string& source,
                     v1::PushRulesResponse& response);

@@ -230,8 +230,9 @@ void AgentStream::OnCancel() {
 
 void AgentStream::OnDone() {
   context_.nodes.disconnect(node_, this);
-  context_.writer.run([node = node_](Store& store) {
-    if (absl::Status status = store.node_seen(node); !status.ok()) {
+  context_.writer.run([node = node_, &nodes = context_.nodes](Store& store) {
+    if (nodes.find(node)) return;  // streams begin on this thread: a newer one is there already
+    if (absl::Status status = store.node_left(node); !status.ok()) {
       spdlog::warn("the end of {}'s stream could not be recorded: {}", node, words(status));
     }
   });

@@ -29,7 +29,7 @@ absl::StatusOr<std::vector<v1::Node>> known_nodes(const QueryContext& context,
   if (!nodes.ok()) return nodes.status();
   const std::set<std::string> now = connected(context);
   for (v1::Node& node : *nodes) {
-    node.set_connected(now.contains(node.node()));
+    node.set_connected(node.connected() || now.contains(node.node()));
     if (node.connected()) set_wall_ns(*node.mutable_last_seen(), context.clock.wall_ns());
   }
   return nodes;
@@ -146,13 +146,14 @@ absl::Status answer_status(const QueryContext& context, v1::GetStatusResponse& r
   if (!reader.ok()) return reader.status();
   const auto alerts = (*reader)->alert_count();
   if (!alerts.ok()) return alerts.status();
-  const auto nodes = (*reader)->nodes();
+  const auto nodes = known_nodes(context);
   if (!nodes.ok()) return nodes.status();
   response.set_version(context.version);
   set_wall_ns(*response.mutable_started(), context.started_ns);
   response.set_alerts(*alerts);
   response.set_nodes(static_cast<uint32_t>(nodes->size()));
-  response.set_nodes_connected(static_cast<uint32_t>(context.nodes.size()));
+  response.set_nodes_connected(
+      static_cast<uint32_t>(std::ranges::count_if(*nodes, &v1::Node::connected)));
   response.set_nodes_blind(static_cast<uint32_t>(std::ranges::count_if(
       *nodes, [](const v1::Node& node) { return node.has_sight() && !node.sight().sees(); })));
   auto& refused = *response.mutable_refused();

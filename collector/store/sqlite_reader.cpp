@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 
+#include "collector/store/lookup.h"
 #include "collector/store/sqlite.h"
 #include "common/alert_json.h"
 
@@ -18,13 +18,6 @@ absl::Status parse(Message& message, const Statement& row, int column, const cha
     return absl::OkStatus();
   }
   return absl::DataLossError(fmt::format("read a stored {}: it is damaged", what));
-}
-
-// The smallest text above every text that begins with `prefix`.
-std::string after_prefix(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
-  if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
-  return prefix;
 }
 
 // A condition with a question mark for each.
@@ -58,6 +51,8 @@ class Reader final : public StoreReader {
   absl::StatusOr<std::vector<v1::NodeWorkspace>> workspaces(const std::string& workspace) override;
   absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(const std::string& session,
                                                                    size_t limit) override;
+  absl::StatusOr<std::vector<NodeResult>> results(
+      const std::vector<std::string>& commands) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<RuleBundle> rules() override;
@@ -130,8 +125,7 @@ absl::Status Reader::resolve(AlertQuery& query) {
             values);
   if (!ids.ok()) return ids.status();
   if (ids->size() > 1) {
-    return absl::InvalidArgumentError(fmt::format(
-        "workspace \"{}\" is ambiguous: {} and others begin with it", asked, ids->front()));
+    return ambiguous("workspace", asked, ids->front(), ids->back());
   }
   if (ids->size() == 1) query.workspace = ids->front();
   return absl::OkStatus();
@@ -198,39 +192,29 @@ absl::StatusOr<v1::Alert> Reader::alert(const std::string& id) {
   if (!row.ok()) return row.status();
   // An exact id stands first; beside it only the same id of another node is a second answer.
   if (*row && (found != id || select->text(0) == id)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "alert \"{}\" is ambiguous: {} and {} begin with it", id, found, select->text(0)));
+    return ambiguous("alert", id, found, select->text(0));
   }
   return alert;
 }
 
 absl::StatusOr<std::vector<v1::NodeWorkspace>> Reader::workspaces(const std::string& workspace) {
-  auto select =
-      db_.prepare(workspace.empty()
-                      ? "SELECT node, id, name, status FROM workspaces ORDER BY node, id"
-                      : "SELECT node, id, name, status FROM workspaces WHERE id >= ?1 AND id < ?2 "
-                        "UNION SELECT node, id, name, status FROM workspaces WHERE name = ?1");
+  auto select = db_.prepare(workspace.empty()
+                                ? "SELECT node, status FROM workspaces ORDER BY node, id"
+                                : "SELECT node, status FROM workspaces WHERE id >= ?1 AND id < ?2 "
+                                  "UNION SELECT node, status FROM workspaces WHERE name = ?1");
   if (!select.ok()) return select.status();
   if (!workspace.empty()) select->bind(workspace).bind(after_prefix(workspace));
   std::vector<v1::NodeWorkspace> found;
-  bool exact = false;
   while (true) {
     const auto row = select->step();
     if (!row.ok()) return row.status();
     if (!*row) break;
     v1::NodeWorkspace& next = found.emplace_back();
     next.set_node(select->text(0));
-    exact = exact || select->text(1) == workspace || select->text(2) == workspace;
-    absl::Status status = parse(*next.mutable_status(), *select, 3, "workspace");
+    absl::Status status = parse(*next.mutable_status(), *select, 1, "workspace");
     if (!status.ok()) return status;
   }
-  // A whole id or name is meant as such, also when it begins other ids.
-  if (exact) {
-    std::erase_if(found, [&](const v1::NodeWorkspace& candidate) {
-      const v1::Workspace& named = candidate.status().workspace();
-      return named.id() != workspace && named.name() != workspace;
-    });
-  }
+  if (!workspace.empty()) keep_named(workspace, found);
   return found;
 }
 
@@ -258,15 +242,27 @@ absl::StatusOr<std::vector<v1::NodeAgentSession>> Reader::agent_sessions(const s
   }
   std::ranges::reverse(found);
   if (session.empty() || found.empty()) return found;
-  const auto is_exact = [&](const v1::NodeAgentSession& one) {
-    return one.session().id() == session;
-  };
-  if (std::ranges::any_of(found, is_exact)) std::erase_if(found, std::not_fn(is_exact));
-  for (const v1::NodeAgentSession& one : found)
-    if (one.session().id() != found.front().session().id())
-      return absl::InvalidArgumentError(
-          fmt::format("session \"{}\" is ambiguous: {} and {} begin with it", session,
-                      found.front().session().id(), one.session().id()));
+  if (absl::Status status = keep_session(session, found); !status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::vector<NodeResult>> Reader::results(const std::vector<std::string>& commands) {
+  auto select =
+      db_.prepare("SELECT node, result FROM command_results WHERE command_id = ? ORDER BY row");
+  if (!select.ok()) return select.status();
+  std::vector<NodeResult> found;
+  for (const std::string& command : commands) {
+    select->restart().bind(command);
+    while (true) {
+      const auto row = select->step();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      NodeResult& next = found.emplace_back();
+      next.node = select->text(0);
+      absl::Status status = parse(next.result, *select, 1, "result");
+      if (!status.ok()) return status;
+    }
+  }
   return found;
 }
 

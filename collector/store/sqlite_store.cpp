@@ -23,22 +23,6 @@ using sqlite::Transaction;
 constexpr const char* kWriterSettings =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864";
 
-std::string_view state_word(CommandState state) {
-  switch (state) {
-    case CommandState::issued:
-      return "issued";
-    case CommandState::done:
-      return "done";
-    case CommandState::failed:
-      return "failed";
-    case CommandState::expired:
-      return "expired";
-    case CommandState::interrupted:
-      break;
-  }
-  return "interrupted";
-}
-
 // Alerts and the audit log are for the collector only. SQLite gives new side files the mode of the
 // database; an older collector may have left all three open to everybody.
 absl::Status make_private(const std::filesystem::path& file) {
@@ -77,9 +61,9 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesy
                                                                     status.message().size())));
   }
   std::unique_ptr<SqliteStore> store(new SqliteStore(file, clock, signer, *std::move(db)));
-  auto commit = sqlite::Commit::create(store->db_);
-  if (!commit.ok()) return commit.status();
-  store->commit_ = *std::move(commit);
+  auto tables = sqlite::Tables::create(store->db_);
+  if (!tables.ok()) return tables.status();
+  store->tables_ = *std::move(tables);
   return store;
 }
 
@@ -100,7 +84,7 @@ absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> bat
   if (!transaction.ok()) return transaction.status();
   CommitOutcome outcome;
   for (const NodeBatch& batch : batches) {
-    absl::Status status = commit_->add(batch, clock_.wall_ns(), outcome);
+    absl::Status status = add_to_commit(*tables_, batch, clock_.wall_ns(), outcome);
     if (!status.ok()) return status;
   }
   if (absl::Status status = transaction->commit(); !status.ok()) return status;
@@ -129,7 +113,7 @@ absl::StatusOr<uint64_t> SqliteStore::greet(const NodeHello& hello) {
   return *row ? last->number(0) : 0;
 }
 
-absl::Status SqliteStore::node_seen(const std::string& node) {
+absl::Status SqliteStore::node_left(const std::string& node) {
   auto seen = db_.prepare("UPDATE nodes SET last_seen_ns = ? WHERE node = ?");
   if (!seen.ok()) return seen.status();
   return seen->bind(clock_.wall_ns()).bind(node).run();
@@ -174,7 +158,7 @@ absl::Status SqliteStore::add_command(const std::string& node, const v1::Command
   if (!add.ok()) return add.status();
   return add->bind(command.id())
       .bind(node)
-      .bind(state_word(CommandState::issued))
+      .bind(to_string(CommandState::issued))
       .bind(wall_ns(command.issued()))
       .bind_bytes(command.SerializeAsString())
       .run();
@@ -184,7 +168,7 @@ absl::Status SqliteStore::close_command(const std::string& id, CommandState stat
   // A result that came with a commit has closed it already, and knows better.
   auto close = db_.prepare("UPDATE commands SET state = ? WHERE id = ? AND state = 'issued'");
   if (!close.ok()) return close.status();
-  return close->bind(state_word(state)).bind(id).run();
+  return close->bind(to_string(state)).bind(id).run();
 }
 
 absl::StatusOr<std::vector<OpenCommand>> SqliteStore::open_commands() {

@@ -9,7 +9,7 @@
 
 #include "collector/audit/signer.h"
 #include "collector/store/sqlite.h"
-#include "collector/store/sqlite_commit.h"
+#include "collector/store/sqlite_tables.h"
 #include "collector/store/store.h"
 #include "common/clock.h"
 
@@ -27,7 +27,7 @@ class SqliteStore final : public Store {
 
   absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override;
   absl::StatusOr<uint64_t> greet(const NodeHello& hello) override;
-  absl::Status node_seen(const std::string& node) override;
+  absl::Status node_left(const std::string& node) override;
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override;
   absl::Status add_command(const std::string& node, const v1::Command& command) override;
   absl::Status close_command(const std::string& id, CommandState state) override;
@@ -45,7 +45,7 @@ class SqliteStore final : public Store {
   const Clock& clock_;
   const AuditSigner* const signer_;
   sqlite::Database db_;
-  std::unique_ptr<sqlite::Commit> commit_;  // after db_: its statements close first
+  std::unique_ptr<sqlite::Tables> tables_;  // after db_: its statements close first
 };
 
 }  // namespace picket

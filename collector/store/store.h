@@ -4,12 +4,14 @@
 // thread at a time. Errors: a failed write leaves nothing behind, and its caller may try again.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -55,6 +57,22 @@ struct NodeHello {
 };
 
 enum class CommandState { issued, done, failed, expired, interrupted };
+
+constexpr std::string_view to_string(CommandState state) {
+  switch (state) {
+    case CommandState::issued:
+      return "issued";
+    case CommandState::done:
+      return "done";
+    case CommandState::failed:
+      return "failed";
+    case CommandState::expired:
+      return "expired";
+    case CommandState::interrupted:
+      break;
+  }
+  return "interrupted";
+}
 
 struct OpenCommand {
   std::string node;
@@ -111,7 +129,11 @@ struct StoreReader {
   // InvalidArgument: the prefix is of more than one.
   virtual absl::StatusOr<std::vector<v1::NodeAgentSession>> agent_sessions(
       const std::string& session, size_t limit) = 0;
-  // With at most so many gaps each, the newest.
+  // What nodes answered to these commands.
+  virtual absl::StatusOr<std::vector<NodeResult>> results(
+      const std::vector<std::string>& commands) = 0;
+  // With at most so many gaps each, the newest. `connected`: to another collector on this database,
+  // or to this one.
   virtual absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps = 100) = 0;
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
@@ -122,6 +144,37 @@ struct StoreReader {
   virtual absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) = 0;
 };
 
+// What happened on a database that several collectors share.
+struct News {
+  bool alerts = false, commands = false, results = false, nodes = false, rules = false;
+};
+
+struct NewsWire {
+  virtual ~NewsWire() = default;
+  // What happened since the last call: everything, the first time and after the wire was lost;
+  // nothing when `timeout` has passed. One thread. Unavailable: there is no wire now.
+  virtual absl::StatusOr<News> wait(std::chrono::milliseconds timeout) = 0;
+  // Ends a wait, now or the next one. Any thread.
+  virtual void interrupt() = 0;
+};
+
+// A collector as one of several on its database. The Writer's thread, but for wire().
+struct Replica {
+  virtual ~Replica() = default;
+
+  // Gives the command to the collector that has its node's stream; false: none has.
+  virtual absl::StatusOr<bool> pass_on(const std::string& command) = 0;
+  // What others passed on for nodes whose newest stream is here. A command is taken once.
+  virtual absl::StatusOr<std::vector<OpenCommand>> take() = 0;
+  // One that was taken and could not be delivered.
+  virtual absl::Status give_back(const std::string& command) = 0;
+  // Those of `nodes` whose newest stream is another collector's.
+  virtual absl::StatusOr<std::vector<std::string>> moved(const std::vector<std::string>& nodes) = 0;
+
+  // Any thread. The others count this collector among the living as long as it has one open.
+  virtual absl::StatusOr<std::unique_ptr<NewsWire>> wire() const = 0;
+};
+
 struct Store {
   virtual ~Store() = default;
 
@@ -129,7 +182,8 @@ struct Store {
   virtual absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) = 0;
   // Remembers the node and returns the last committed sequence of its epoch; 0: none.
   virtual absl::StatusOr<uint64_t> greet(const NodeHello& hello) = 0;
-  virtual absl::Status node_seen(const std::string& node) = 0;
+  // It has no stream to this collector any more.
+  virtual absl::Status node_left(const std::string& node) = 0;
 
   // Numbers, chains, signs and stores `entry` (actor, action, object, reason, outcome, source),
   // with the time.
@@ -137,6 +191,7 @@ struct Store {
 
   virtual absl::Status add_command(const std::string& node, const v1::Command& command) = 0;
   virtual absl::Status close_command(const std::string& id, CommandState state) = 0;
+  // Those that nobody waits for any more.
   virtual absl::StatusOr<std::vector<OpenCommand>> open_commands() = 0;
 
   // In place of the one before.
@@ -146,6 +201,9 @@ struct Store {
 
   // From any thread.
   virtual absl::StatusOr<std::unique_ptr<StoreReader>> reader() const = 0;
+
+  // nullptr: this collector is the only one on its database.
+  virtual Replica* replica() { return nullptr; }
 };
 
 }  // namespace picket

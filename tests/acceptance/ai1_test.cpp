@@ -48,7 +48,8 @@ TEST_F(AI1Script, UnderAnotherNameByWhatStandsInIt) {
   const auto ran = container->run(
       {"sh", "-c",
        "printf 'import os\\ntry:\\n  from aider.main import main\\nexcept ImportError:\\n"
-       "  os.system(\"env -i /usr/bin/id of-the-agent; true\")\\n' >/tmp/notes;"
+       "  os.system(\"env -i /bin/sh -c \\047/usr/bin/id of-the-agent; true\\047\")\\n' "
+       ">/tmp/notes;"
        "printf 'import os\\nos.system(\"/usr/bin/id of-the-person; true\")\\n' >/tmp/own;"
        "python3 /tmp/notes; python3 /tmp/own; true"});
   ASSERT_TRUE(ran.ok()) << ran.status();

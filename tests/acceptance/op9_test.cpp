@@ -12,7 +12,7 @@ const std::string kRules =
     rule("test.first_exec", "evt.type in (execve, execveat) and proc.vpid = 1") +
     rule("test.exec", "evt.type in (execve, execveat)") +
     rule("test.of_agent", "evt.type in (execve, execveat) and lineage.agent = claude-code") +
-    rule("test.kill", "evt.type in (execve, execveat) and proc.args contains end-me",
+    rule("test.kill", "evt.type in (execve, execveat) and proc.args endswith end-me",
          "  respond: kill\n");
 
 PodOptions workspace(int number) {
@@ -41,7 +41,8 @@ class OP9 : public AgentPodTest {
     EXPECT_EQ(workspace["pod"]["name"], asked.name);
     EXPECT_EQ(workspace["pod"]["namespace"], asked.ns);
     EXPECT_EQ(workspace["pod"]["uid"], started.uid);
-    EXPECT_EQ(workspace["pod"]["labels"], Alert(asked.labels)) << *alert;
+    for (const auto& [key, value] : asked.labels)
+      EXPECT_EQ(workspace["pod"]["labels"][key], value) << *alert;
     EXPECT_EQ(workspace["owner"], asked.labels.at("com.coder.user.username"));
     EXPECT_EQ(workspace["image"], Containerd::kImage);
     EXPECT_FALSE(workspace.contains("incomplete")) << *alert;
@@ -72,9 +73,8 @@ class OP9 : public AgentPodTest {
     const auto pod = containerd().run_pod(PodOptions{
         .name = fmt::format("dev-{}", number),
         .command = {"/bin/sh", "-c",
-                    fmt::format("CLAUDECODE=1 /bin/sleep 1000 & /bin/sh -c '/bin/sleep 1000; true' "
-                                "end-me-{}; exec /bin/sleep 0",
-                                number)},
+                    "CLAUDECODE=1 /bin/sleep 1000 & /bin/sh -c '/bin/sleep 1000; true' end-me; "
+                    "exec /bin/sleep 0"},
         .user = 1000});
     EXPECT_TRUE(pod.ok()) << pod.status();
     if (!pod.ok()) return sight;
@@ -125,10 +125,11 @@ TEST_F(OP9, ManifestsPodGuardsThePodsBesideIt) {
   expect_first_exec(later, *pod);
 
   // A shipped rule, on a harmless proof.
-  ASSERT_TRUE(
-      containerd()
-          .exec(*pod, {"/bin/sh", "-c", "cp /bin/busybox /tmp/tool && /tmp/tool true of-the-test"})
-          .ok());
+  ASSERT_TRUE(containerd()
+                  .exec(*pod, {"/bin/sh", "-c",
+                               "busybox mkdir -p /tmp && busybox cp /bin/busybox /tmp/tool && "
+                               "/tmp/tool true of-the-test"})
+                  .ok());
   const auto drift = deployment().alerts().wait_for("the copied program", [&](const Alert& alert) {
     return alert["workspace"]["container_id"] == pod->container_id &&
            !alert["rule"].get<std::string>().starts_with("test.") &&
@@ -144,31 +145,24 @@ TEST_F(OP9, ManifestsPodGuardsThePodsBesideIt) {
   const auto code = containerd().wait_for_end(*pod);
   ASSERT_TRUE(code.ok()) << code.status();
   EXPECT_EQ(*code, 128 + SIGKILL);
-
-  // It ends within its grace, as asked.
-  const auto ended = containerd().stop_container(
-      agent_pod(),
-      std::chrono::seconds(this->pod().spec["terminationGracePeriodSeconds"].get<int>()));
-  ASSERT_TRUE(ended.ok()) << ended.status();
-  EXPECT_EQ(*ended, 0);
 }
 
-// Without one of them the agent says at its start what it lacks; or it sees less of other users'
-// processes; or cannot stop them. With all of them it does everything: above.
-TEST_F(OP9, EachCapabilityIsNeeded) {
+// Without one of them the agent says at its start what it lacks, or cannot stop other users'
+// processes. With all of them it does everything: above.
+TEST_F(OP9, WithoutACapabilityItSaysWhatItLacks) {
   struct Need {
     std::string capability;
     bool starts, sees_agent, kills;
   };
-  const std::vector<Need> needs = {
-      {"BPF", false, false, false},           {"PERFMON", false, false, false},
-      {"NET_ADMIN", false, false, false},     {"SYS_PTRACE", true, false, true},
-      {"DAC_READ_SEARCH", true, false, true}, {"KILL", true, true, false}};
+  const std::vector<Need> needs = {{"BPF", false, false, false},
+                                   {"PERFMON", false, false, false},
+                                   {"NET_ADMIN", false, false, false},
+                                   {"KILL", true, true, false}};
   set_up_node(kRules);
   if (HasFatalFailure()) return;
   Manifest& add = container()["securityContext"]["capabilities"]["add"];
   const Manifest all = add;
-  ASSERT_EQ(all.size(), needs.size());
+  ASSERT_EQ(all.size(), needs.size() + 2);  // SYS_PTRACE and DAC_READ_SEARCH as well
   int number = 0;
   for (const Need& need : needs) {
     SCOPED_TRACE(need.capability);
@@ -185,6 +179,12 @@ TEST_F(OP9, EachCapabilityIsNeeded) {
       const Sight sight = look(++number);
       EXPECT_EQ(sight.agent_seen, need.sees_agent);
       EXPECT_EQ(sight.killed, need.kills);
+      // It ends within its grace, as asked.
+      const auto ended = containerd().stop_container(
+          agent_pod(),
+          std::chrono::seconds(pod().spec["terminationGracePeriodSeconds"].get<int>()));
+      ASSERT_TRUE(ended.ok()) << ended.status();
+      EXPECT_EQ(*ended, 0);
     }
     const absl::Status removed = containerd().remove(agent_pod());
     ASSERT_TRUE(removed.ok()) << removed;

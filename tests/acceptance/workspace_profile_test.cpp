@@ -79,7 +79,8 @@ httpd -p 127.0.0.1:8080 -h tree
 wget -q -O fetched http://127.0.0.1:8080/numbers
 cmp fetched tree/numbers
 trace seize child
-nice -n 5 su dev -c 'sha256sum tree/numbers'
+renice -n 5 $$
+su dev -c 'sha256sum tree/numbers'
 )sh";
 
 TEST_F(WorkspaceProfile, LetsWorkThrough) {

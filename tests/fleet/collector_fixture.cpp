@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "collector/store/sqlite_reader.h"
 #include "common/tls.h"
 #include "tests/support/http.h"
 
@@ -111,6 +112,14 @@ std::vector<nlohmann::json> CollectorTest::orders() const {
     return !action.starts_with("workspace.") && action != "rules.push";
   });
   return entries;
+}
+
+uint64_t CollectorTest::audit_entries() const {
+  const auto reader = sqlite::open_reader(folder_ / "collector.db");
+  EXPECT_TRUE(reader.ok()) << reader.status();
+  const auto entries = verify_audit(**reader);
+  EXPECT_TRUE(entries.ok()) << entries.status();
+  return entries.value_or(0);
 }
 
 double CollectorTest::metric_of(const std::string& name, const std::string& label) const {

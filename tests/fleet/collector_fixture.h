@@ -42,6 +42,7 @@ class CollectorTest : public testing::Test {
                                    std::vector<std::string> arguments) const;
   // The audit log without those who only read, which reading it adds to.
   std::vector<nlohmann::json> orders() const;
+  uint64_t audit_entries() const;  // of which the chain holds
   double metric_of(const std::string& name, const std::string& label = "") const;
   static double refused(const CollectorTest& test, const std::string& reason);
 

@@ -1,6 +1,8 @@
 picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp LINK picket_collector_app)
+picket_test(postgres_store_test AT_ONCE SOURCES postgres_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp LINK picket_collector_app picket_test_postgres)
 picket_test(writer_test SOURCES writer_test.cpp LINK picket_store picket_query)
 picket_test(commands_test SOURCES commands_test.cpp LINK picket_collector_app)
+picket_test(node_registry_test SOURCES node_registry_test.cpp LINK picket_fleet)
 picket_test(audit_test SOURCES audit_test.cpp LINK picket_audit)
 picket_test(alert_json_test SOURCES alert_json_test.cpp LINK picket_alert_json picket_test_support)
 picket_test(collector_config_test SOURCES collector_config_test.cpp LINK picket_collector_app picket_cli)

@@ -72,6 +72,35 @@ TEST_F(CollectorConfigTest, RefusesBadValuesAllAtOnce) {
   EXPECT_THAT(problems, HasSubstr("c.yaml:1:1: tls.key: expected"));
 }
 
+TEST_F(CollectorConfigTest, KeepsAlertsInOnePlace) {
+  const std::string whole(kWhole), line = "database: data/collector.db\n";
+  std::string shared = whole;
+  shared.replace(shared.find(line), line.size(), "audit_key: audit.key\n");
+  const auto config = load(shared + "store: {postgres: 'host=db dbname=p', retention_days: 30}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->postgres, "host=db dbname=p");
+  EXPECT_EQ(config->retention_days, 30U);
+  EXPECT_EQ(config->database, "");
+  EXPECT_EQ(config->audit_key, folder_ / "audit.key");
+  EXPECT_THAT(problem(whole + "store: {postgres: 'dbname=p'}\n"),
+              testing::AllOf(HasSubstr("c.yaml:7:8: store: alerts are kept in one place"),
+                             HasSubstr("c.yaml:1:1: audit_key: expected a file")));
+  EXPECT_THAT(problem(shared + "store: {retention_days: 30}\n"),
+              HasSubstr("c.yaml:7:8: store.postgres: expected a connection string"));
+  EXPECT_THAT(problem(shared + "store: {postgres: 'colour=red'}\n"),
+              HasSubstr("c.yaml:7:19: store.postgres: invalid connection option \"colour\""));
+  EXPECT_THAT(problem(shared + "store: {postgres: dbname=p, retention_days: never}\n"),
+              HasSubstr("c.yaml:7:45: store.retention_days"));
+  // The package's file names one, which is not to be edited.
+  std::filesystem::create_directory(folder_ / "c.conf.d");
+  std::ofstream(folder_ / "c.conf.d/50-store.yaml")
+      << "database: ''\nstore: {postgres: dbname=p}\naudit_key: ../audit.key\n";
+  const auto replaced = load(whole);
+  ASSERT_TRUE(replaced.ok()) << replaced.status();
+  EXPECT_EQ(replaced->database, "");
+  EXPECT_EQ(replaced->audit_key, folder_ / "audit.key");
+}
+
 TEST_F(CollectorConfigTest, RefusesASecondDocument) {
   EXPECT_THAT(problem(std::string(kWhole) + "---\nlisten: 127.0.0.1:1\n"),
               HasSubstr("c.yaml:8:1: expected one document"));

@@ -29,7 +29,7 @@ class WithoutCommands final : public Store {
     return store_->commit(batches);
   }
   absl::StatusOr<uint64_t> greet(const NodeHello& hello) override { return store_->greet(hello); }
-  absl::Status node_seen(const std::string& node) override { return store_->node_seen(node); }
+  absl::Status node_left(const std::string& node) override { return store_->node_left(node); }
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override {
     return store_->append_audit(std::move(entry));
   }

@@ -96,6 +96,19 @@ TEST_F(Processes, ARuntimeIsEnteringUntilItRunsAProgramOfTheWorkspace) {
   EXPECT_TRUE(runtime.entering);
 }
 
+TEST_F(Processes, StagesOfARuntimeThatAreMadeAsSiblingsAreEntering) {
+  const ProcessKey outside{5, 50};
+  apply(test::cgroup(PK_CGROUP_ATTACH, {.time_ns = 110, .key = shell_}, 7, "/demo"));
+  apply(test::found({.time_ns = 111, .key = shell_}, outside, "/usr/sbin/runc"));
+  const Process& stage = apply(test::fork({.time_ns = 200, .key = child_}, outside, CLONE_PARENT));
+  EXPECT_TRUE(stage.entering);
+  apply(test::exec({.time_ns = 210, .key = shell_}, outside, "/bin/sh"));
+  apply(test::exec({.time_ns = 220, .key = child_}, outside, "/bin/sh"));
+  EXPECT_FALSE(
+      apply(test::fork({.time_ns = 300, .key = grandchild_}, outside, CLONE_PARENT)).entering)
+      << "the first process makes one that looks as if made outside";
+}
+
 TEST_F(Processes, WhoIsBornInsideOrComesBackIsNotEntering) {
   apply(test::exec({.time_ns = 110, .key = shell_}, {1, 1}, "/bin/sh"));
   const Process& shell =

@@ -152,7 +152,7 @@ TEST_F(ResolverTest, TheCgroupAloneGivesIdAndRootFileSystem) {
   add_process(31, "/lab/plain");
   add_process(32, "/lab/plain/below");
   add_host("30 1 0:52 / /mnt/with\\040blank rw - overlay overlay rw\n");
-  CgroupResolver resolver(at("cg"), at("proc"));
+  CgroupResolver resolver(at("cg"), {}, at("proc"));
   const auto found = resolver.resolve({.id = 7, .path = "/lab/plain"});
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->id, "plain");
@@ -168,7 +168,7 @@ TEST_F(ResolverTest, WhileOnlyTheRuntimeIsInsideNobodyGuesses) {
   add_process(31, "/lab/plain", "runc:[2:INIT]");
   add_process(32, "/lab/plain", "3", "/memfd:runc_cloned:/proc/self/exe (deleted)");
   add_process(33, "/lab/plain", "runc", "/usr/sbin/runc");
-  CgroupResolver resolver(at("cg"), at("proc"));
+  CgroupResolver resolver(at("cg"), {}, at("proc"));
   EXPECT_TRUE(absl::IsUnavailable(resolver.resolve({.path = "/lab/plain", .pid = 31}).status()));
 }
 
@@ -176,7 +176,7 @@ TEST_F(ResolverTest, APidThatIsElsewhereNowProvesNothing) {
   write("cg/lab/plain/cgroup.procs", "");
   add_host("");
   add_process(31, "/another/place");
-  CgroupResolver resolver(at("cg"), at("proc"));
+  CgroupResolver resolver(at("cg"), {}, at("proc"));
   EXPECT_TRUE(absl::IsNotFound(resolver.resolve({.path = "/lab/plain", .pid = 31}).status()));
   EXPECT_TRUE(absl::IsNotFound(resolver.resolve({.path = "/lab/plain", .pid = 99}).status()));
 }
@@ -187,8 +187,8 @@ std::unique_ptr<ResolverChain> chain_of(const fs::path& root) {
   parts.runtimes.push_back(
       std::make_unique<ContainerdResolver>(std::vector<fs::path>{root / "task"}));
   parts.runtimes.push_back(std::make_unique<RuncResolver>(std::vector<fs::path>{root / "runc"}));
-  parts.fallback =
-      std::make_unique<CgroupResolver>((root / "cg").string(), (root / "proc").string());
+  parts.fallback = std::make_unique<CgroupResolver>((root / "cg").string(), std::string(),
+                                                    (root / "proc").string());
   return std::make_unique<ResolverChain>(std::move(parts));
 }
 

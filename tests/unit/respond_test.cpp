@@ -71,10 +71,19 @@ class RespondTest : public testing::Test {
 
   const uint64_t ticks_ = static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
   const fs::path root_;
-  const CgroupFs cgroups_{root_ / "cgroup", root_ / "freezer", root_ / "proc"};
+  const CgroupFs cgroups_{root_ / "cgroup", root_ / "freezer", {}, root_ / "proc"};
   FakeClock clock_;
   Workspace workspace_;
 };
+
+TEST_F(RespondTest, CgroupsOfProcessesAreThoseOfTheTreeInACgroupNamespaceToo) {
+  process(kAgent, "/", 40 * ticks_);
+  process(kShell, "/../../ws/inner", 50 * ticks_);
+  const CgroupFs inside(root_ / "cgroup", {}, "/pods/agent", root_ / "proc");
+  EXPECT_EQ(inside.cgroup_of(kAgent), "/pods/agent");
+  EXPECT_EQ(inside.cgroup_of(kShell), "/ws/inner");
+  EXPECT_EQ(cgroups_.cgroup_of(kAgent), "/");
+}
 
 TEST_F(RespondTest, PolicyTurnsAFindingIntoAVerdict) {
   Finding finding;

@@ -123,6 +123,40 @@ TEST_P(StoreConformance, MergesARepeatAndNeverCountsBack) {
   EXPECT_EQ(*reader()->newest_row(), first.new_alerts.at(0).row);
 }
 
+TEST_P(StoreConformance, MergesRepeatsOfOneCommit) {
+  commit(batch(kNode, {envelope(1, make_alert("old", 1))}));
+  const CommitOutcome outcome =
+      commit(batch(kNode, {envelope(2, make_alert("a1", 1)), envelope(3, make_alert("old", 2)),
+                           envelope(4, make_alert("a2", 1)), envelope(5, make_alert("a1", 3)),
+                           envelope(6, make_alert("a1", 2)), envelope(7, make_alert("old", 5))}));
+  EXPECT_EQ(outcome.new_alerts.size(), 2U);
+  EXPECT_EQ(outcome.repeats, 3U);
+  EXPECT_EQ(outcome.stored, 6U);
+  EXPECT_EQ(reader()->alert("a1")->count(), 3U);
+  EXPECT_EQ(reader()->alert("old")->count(), 5U);
+  EXPECT_THAT(alert_ids(), ElementsAre("old", "a1", "a2"));
+}
+
+// What programs and workspaces are called must not hold up a node's stream.
+TEST_P(StoreConformance, TakesNamesOfEveryKindAndLength) {
+  const std::string long_name(100'000, 'n');
+  v1::Alert alert = make_alert(std::string("a\0b", 3), 1, long_name + "1");
+  alert.mutable_workspace()->set_name(std::string("w\0\n\x7f'\"\\\u00e9", 9));
+  alert.set_rule(long_name);
+  v1::Alert other = make_alert(long_name + "x", 1, long_name + "2");
+  commit(batch(kNode, {envelope(1, alert), envelope(2, other)}));
+  const auto stored = reader()->alert(alert.id());
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->workspace().name(), alert.workspace().name());
+  EXPECT_EQ(reader()->alert(other.id())->id(), other.id());
+  EXPECT_EQ(reader()->alert("nnn")->id(), other.id());
+  EXPECT_THAT(alert_ids({.workspace = alert.workspace().name()}), ElementsAre(alert.id()));
+  EXPECT_THAT(alert_ids({.workspace = long_name + "2"}), ElementsAre(other.id()));
+  EXPECT_THAT(alert_ids({.rule = long_name}), ElementsAre(alert.id()));
+  EXPECT_EQ(commit(batch(kNode, {envelope(3, alert)})).repeats, 0U);
+  EXPECT_EQ(*reader()->alert_count(), 2U);
+}
+
 TEST_P(StoreConformance, AddsWhatBecameKnownLater) {
   v1::Alert alert = make_alert("a1", 1);
   commit(batch(kNode, {envelope(1, alert)}));
@@ -196,6 +230,9 @@ TEST_P(StoreConformance, RowsAscendInTheOrderOfCommits) {
   EXPECT_LT(first, second);
   EXPECT_EQ(*reader()->newest_row(), second);
   EXPECT_EQ(*reader()->alert_count(), 2U);
+  EXPECT_EQ(reader()->alerts_after(0, 1, 1U << 20)->at(0).row, first);
+  ASSERT_EQ(reader()->alerts_after(first, 10, 1U << 20)->size(), 1U);
+  EXPECT_EQ(reader()->alerts_after(first, 10, 1U << 20)->at(0).alert.id(), "epoch-1-2");
 }
 
 TEST_P(StoreConformance, FindsAlertsByTimeWorkspaceAndRule) {
@@ -310,7 +347,7 @@ TEST_P(StoreConformance, KnowsItsNodes) {
   blind.mutable_sight()->set_why("nothing came back");
   commit(batch(kNode, {coverage_envelope(1), blind}));
   clock_.now += 5;
-  ASSERT_TRUE(store_->node_seen(kNode).ok());
+  ASSERT_TRUE(store_->node_left(kNode).ok());
   hello.set_agent_version("0.2.0");
   ASSERT_TRUE(store_->greet({kNode, hello}).ok());
   const auto nodes = reader()->nodes();
@@ -346,6 +383,11 @@ TEST_P(StoreConformance, OpenCommandsEndWithTheNodesAnswerOnly) {
   ASSERT_EQ(outcome.results.size(), 1U);
   EXPECT_EQ(outcome.results[0].node, kNode);
   EXPECT_TRUE(store_->open_commands()->empty());
+  const auto results = reader()->results({"other", "c1"});
+  ASSERT_EQ(results->size(), 2U) << "also the one of somebody who was not asked";
+  EXPECT_EQ(results->at(0).node, kOtherNode);
+  EXPECT_EQ(results->at(1).node, kNode);
+  EXPECT_TRUE(results->at(1).result.ok());
 }
 
 TEST_P(StoreConformance, ACommandCanBeClosedWithoutAnAnswer) {

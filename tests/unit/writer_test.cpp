@@ -49,7 +49,7 @@ class ScriptedStore final : public Store {
   }
 
   absl::StatusOr<uint64_t> greet(const NodeHello&) override { return 0; }
-  absl::Status node_seen(const std::string&) override { return absl::OkStatus(); }
+  absl::Status node_left(const std::string&) override { return absl::OkStatus(); }
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override { return entry; }
   absl::Status add_command(const std::string&, const v1::Command&) override {
     return absl::OkStatus();

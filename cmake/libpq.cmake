@@ -1,0 +1,15 @@
+# picket_libpq: the client of PostgreSQL, for the collector. With PICKET_STATIC its archive; Kerberos and LDAP, which it
+# uses itself, have none in Debian and are linked by the names that libpq5 brings along.
+add_library(picket_libpq INTERFACE)
+if(PICKET_STATIC)
+  find_path(PICKET_LIBPQ_INCLUDE libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
+  target_include_directories(picket_libpq SYSTEM INTERFACE ${PICKET_LIBPQ_INCLUDE})
+  foreach(archive pq pgcommon pgport)
+    find_library(PICKET_LIBPQ_${archive} NAMES lib${archive}.a REQUIRED)
+    target_link_libraries(picket_libpq INTERFACE ${PICKET_LIBPQ_${archive}})
+  endforeach()
+  target_link_libraries(picket_libpq INTERFACE OpenSSL::SSL OpenSSL::Crypto -l:libgssapi_krb5.so.2 -l:libldap-2.5.so.0)
+else()
+  pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
+  target_link_libraries(picket_libpq INTERFACE PkgConfig::libpq)
+endif()
