@@ -40,6 +40,9 @@ class WithoutCommands final : public Store {
     return store_->open_commands();
   }
   absl::Status set_rules(const RuleBundle& bundle) override { return store_->set_rules(bundle); }
+  absl::Status set_output_cursor(const std::string& output, uint64_t row) override {
+    return store_->set_output_cursor(output, row);
+  }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override { return store_->reader(); }
 
  private:

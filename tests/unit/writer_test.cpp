@@ -59,6 +59,7 @@ class ScriptedStore final : public Store {
     return std::vector<OpenCommand>{};
   }
   absl::Status set_rules(const RuleBundle&) override { return absl::OkStatus(); }
+  absl::Status set_output_cursor(const std::string&, uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override {
     return absl::UnimplementedError("a scripted store is not read");
   }
