@@ -29,7 +29,7 @@ constexpr milliseconds kFreezePatience{1000};
 // After SIGSTOP a fork that was already under way still completes; once the process is seen stopped
 // (or asleep where it cannot fork, or dead) its list of children is final.
 void wait_until_still(const CgroupFs& cgroups, uint32_t pid) {
-  constexpr milliseconds kLongest{5};
+  constexpr milliseconds kLongest{100};  // on a busy machine it gets no turn before
   const auto end = Time::now() + kLongest;
   while (Time::now() < end) {
     const auto stat = cgroups.stat(pid);
