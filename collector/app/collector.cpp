@@ -53,16 +53,16 @@ struct Collector::Parts {
         writer(*store, {}, metrics),
         trail(writer),
         commands(*store, writer, nodes, clock),
-        bundles(writer, nodes, clock),
+        policy(writer, nodes, clock),
         workers(kQueryThreads, kQueryQueue),
         http(metrics),
-        ingest{writer, nodes, bundles, refusals},
+        ingest{writer, nodes, policy, refusals},
         query{*store,
               feed,
               workers,
               trail,
               commands,
-              bundles,
+              policy,
               nodes,
               refusals,
               refused_peers,
@@ -92,7 +92,7 @@ struct Collector::Parts {
   Writer writer;
   const AuditTrail trail;
   Commands commands;
-  RuleBundles bundles;
+  PolicyDistribution policy;
   WorkerPool workers;
   HealthServer http;
   IngestContext ingest;
@@ -129,7 +129,7 @@ absl::Status Collector::start() {
                                    refused_peers_);
   parts_->writer.start();
   absl::Status status = parts_->commands.start();
-  if (status.ok()) status = parts_->bundles.start(*parts_->store);
+  if (status.ok()) status = parts_->policy.start(*parts_->store);
   if (status.ok()) status = parts_->http.start(config_.http);
   if (!status.ok()) {
     stop();

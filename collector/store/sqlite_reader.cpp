@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "collector/store/sqlite.h"
+#include "collector/store/sqlite_policy.h"
 #include "common/alert_json.h"
 
 namespace picket::sqlite {
@@ -58,7 +59,13 @@ class Reader final : public StoreReader {
                                                                    size_t limit) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
-  absl::StatusOr<RuleBundle> rules() override;
+  absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() override {
+    return sqlite::bundles(db_);
+  }
+  absl::StatusOr<RuleBundle> bundle(const std::string& bundle_id) override {
+    return sqlite::bundle(db_, bundle_id);
+  }
+  absl::StatusOr<v1::FleetPolicy> policy() override { return sqlite::policy(db_); }
 
  private:
   absl::StatusOr<Statement> select_alerts(const char* columns, const AlertQuery& query,
@@ -325,19 +332,6 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
     entry.set_source(select->text(9));
     entry.set_signature(std::string(select->bytes(10)));
   }
-}
-
-absl::StatusOr<RuleBundle> Reader::rules() {
-  auto select = db_.prepare("SELECT info, bundle FROM rules");
-  if (!select.ok()) return select.status();
-  const auto row = select->step();
-  if (!row.ok()) return row.status();
-  if (!*row) return absl::NotFoundError("no bundle of rules was pushed");
-  RuleBundle bundle;
-  if (absl::Status status = parse(bundle.info, *select, 0, "bundle of rules"); !status.ok())
-    return status;
-  bundle.bytes = select->bytes(1);
-  return bundle;
 }
 
 }  // namespace

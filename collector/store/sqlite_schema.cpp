@@ -86,6 +86,14 @@ ALTER TABLE audit ADD COLUMN source TEXT NOT NULL DEFAULT '';
 ALTER TABLE audit ADD COLUMN signature BLOB NOT NULL DEFAULT x'';
 ALTER TABLE alerts ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
 CREATE INDEX alerts_by_namespace ON alerts (namespace, time_ns, row);
+)",
+    // Of one bundle came versions of it.
+    R"(
+CREATE TABLE rule_bundles (row INTEGER PRIMARY KEY AUTOINCREMENT, info BLOB NOT NULL,
+  bundle BLOB NOT NULL);
+INSERT INTO rule_bundles (info, bundle) SELECT info, bundle FROM rules;
+DROP TABLE rules;
+CREATE TABLE policy (only INTEGER PRIMARY KEY CHECK (only = 1), policy BLOB NOT NULL);
 )"};
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "collector/audit/chain.h"
+#include "collector/store/sqlite_policy.h"
 #include "collector/store/sqlite_reader.h"
 #include "collector/store/sqlite_schema.h"
 #include "common/alert_json.h"
@@ -205,10 +206,16 @@ absl::StatusOr<std::vector<OpenCommand>> SqliteStore::open_commands() {
   }
 }
 
-absl::Status SqliteStore::set_rules(const RuleBundle& bundle) {
-  auto set = db_.prepare("INSERT OR REPLACE INTO rules VALUES (1, ?, ?)");
-  if (!set.ok()) return set.status();
-  return set->bind_bytes(bundle.info.SerializeAsString()).bind_bytes(bundle.bytes).run();
+absl::Status SqliteStore::add_bundle(const RuleBundle& bundle) {
+  return sqlite::add_bundle(db_, bundle);
+}
+
+absl::Status SqliteStore::remove_bundle(const std::string& bundle_id) {
+  return sqlite::remove_bundle(db_, bundle_id);
+}
+
+absl::Status SqliteStore::set_policy(const v1::FleetPolicy& policy) {
+  return sqlite::set_policy(db_, policy);
 }
 
 absl::StatusOr<std::unique_ptr<StoreReader>> SqliteStore::reader() const {

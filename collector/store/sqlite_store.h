@@ -32,7 +32,9 @@ class SqliteStore final : public Store {
   absl::Status add_command(const std::string& node, const v1::Command& command) override;
   absl::Status close_command(const std::string& id, CommandState state) override;
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override;
-  absl::Status set_rules(const RuleBundle& bundle) override;
+  absl::Status add_bundle(const RuleBundle& bundle) override;
+  absl::Status remove_bundle(const std::string& bundle_id) override;
+  absl::Status set_policy(const v1::FleetPolicy& policy) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 
  private:

@@ -60,7 +60,7 @@ struct OpenCommand {
   v1::Command command;
 };
 
-// The rules that the nodes shall have.
+// A version of the rules.
 struct RuleBundle {
   v1::RuleBundleInfo info;
   std::string bytes;  // a serialized v1::RuleBundle
@@ -111,8 +111,11 @@ struct StoreReader {
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
-  // NotFound: none was set.
-  virtual absl::StatusOr<RuleBundle> rules() = 0;
+  // In the order in which they were added.
+  virtual absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() = 0;
+  virtual absl::StatusOr<RuleBundle> bundle(const std::string& bundle_id) = 0;  // NotFound
+  // NotFound: none was ever set.
+  virtual absl::StatusOr<v1::FleetPolicy> policy() = 0;
 };
 
 struct Store {
@@ -132,8 +135,11 @@ struct Store {
   virtual absl::Status close_command(const std::string& id, CommandState state) = 0;
   virtual absl::StatusOr<std::vector<OpenCommand>> open_commands() = 0;
 
+  // In place of one of the same id.
+  virtual absl::Status add_bundle(const RuleBundle& bundle) = 0;
+  virtual absl::Status remove_bundle(const std::string& bundle_id) = 0;  // gone: nothing to do
   // In place of the one before.
-  virtual absl::Status set_rules(const RuleBundle& bundle) = 0;
+  virtual absl::Status set_policy(const v1::FleetPolicy& policy) = 0;
 
   // From any thread.
   virtual absl::StatusOr<std::unique_ptr<StoreReader>> reader() const = 0;

@@ -7,3 +7,4 @@ picket_test(collector_config_test SOURCES collector_config_test.cpp LINK picket_
 picket_test(utf8_test SOURCES utf8_test.cpp LINK picket_utf8 picket_alert_json)
 picket_test(secrets_test SOURCES secrets_test.cpp LINK picket_secrets picket_proto)
 picket_test(node_tools_test SOURCES node_tools_test.cpp LINK picket_cli picket_health)
+picket_test(rollout_test SOURCES rollout_test.cpp LINK picket_fleet)

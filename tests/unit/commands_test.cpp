@@ -39,7 +39,13 @@ class WithoutCommands final : public Store {
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override {
     return store_->open_commands();
   }
-  absl::Status set_rules(const RuleBundle& bundle) override { return store_->set_rules(bundle); }
+  absl::Status add_bundle(const RuleBundle& bundle) override { return store_->add_bundle(bundle); }
+  absl::Status remove_bundle(const std::string& bundle_id) override {
+    return store_->remove_bundle(bundle_id);
+  }
+  absl::Status set_policy(const v1::FleetPolicy& policy) override {
+    return store_->set_policy(policy);
+  }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override { return store_->reader(); }
 
  private:

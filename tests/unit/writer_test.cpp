@@ -58,7 +58,9 @@ class ScriptedStore final : public Store {
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override {
     return std::vector<OpenCommand>{};
   }
-  absl::Status set_rules(const RuleBundle&) override { return absl::OkStatus(); }
+  absl::Status add_bundle(const RuleBundle&) override { return absl::OkStatus(); }
+  absl::Status remove_bundle(const std::string&) override { return absl::OkStatus(); }
+  absl::Status set_policy(const v1::FleetPolicy&) override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override {
     return absl::UnimplementedError("a scripted store is not read");
   }
