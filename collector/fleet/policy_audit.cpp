@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxReason = 1000;
 constexpr size_t kMaxObject = 1000;
+constexpr size_t kMaxOutcome = 2000;
 
 std::string rollout_words(const v1::StartRollout& rollout, const std::string& version) {
   std::string text = fmt::format("{} to {} %", version, rollout.percent());
@@ -47,7 +48,7 @@ v1::AuditEntry policy_entry(const std::string& actor, const std::string& source,
   entry.set_action(action);
   entry.set_object(to_utf8(std::string_view(object).substr(0, kMaxObject)));
   entry.set_reason(to_utf8(reason.substr(0, kMaxReason)));
-  entry.set_outcome(outcome);
+  entry.set_outcome(to_utf8(std::string_view(outcome).substr(0, kMaxOutcome)));
   return entry;
 }
 

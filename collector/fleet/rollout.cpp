@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "common/rule_signature.h"
+#include "common/utf8.h"
 
 namespace picket {
 namespace {
 
 constexpr unsigned kPlaces = 100;
 constexpr size_t kHashDigits = 15;  // 60 bits: every place is as likely
+constexpr size_t kMaxError = 1000;  // of what a node says
 
 bool reaches_every_node(const v1::Rollout& rollout) {
   return !rollout.bundle_id().empty() && rollout.percent() >= kPlaces && rollout.labels().empty() &&
@@ -59,7 +61,8 @@ void begin_rollout(v1::FleetPolicy& policy, v1::Rollout next) {
 std::string failure_of(const v1::Rollout& rollout, const std::string& node,
                        const v1::NodeRules& said) {
   if (rollout.bundle_id().empty() || said.refused_id() != rollout.bundle_id()) return "";
-  return fmt::format("{} refused it: {}", node, said.error());
+  return fmt::format("{} refused it: {}", node,
+                     to_utf8(std::string_view(said.error()).substr(0, kMaxError)));
 }
 
 absl::StatusOr<v1::RuleBundleInfo> find_version(std::span<const v1::RuleBundleInfo> versions,

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "common/utf8.h"
+
 namespace picket {
 namespace {
 
@@ -107,6 +109,10 @@ TEST(Rollout, EndsWhenANodeRefusesThisBundle) {
   said.set_refused_id("b");
   EXPECT_THAT(failure_of(rollout("b", 10), kNode, said),
               testing::AllOf(testing::HasSubstr(kNode), testing::HasSubstr("r.yaml:3:14")));
+  // What a node says goes into the audit log: its beginning is enough.
+  said.set_error(std::string(999, 'e') + std::string(1 << 20, '\xc3'));
+  EXPECT_LT(failure_of(rollout("b", 10), kNode, said).size(), 1100U);
+  EXPECT_TRUE(is_utf8(failure_of(rollout("b", 10), kNode, said)));
 }
 
 TEST(Rollout, AVersionIsItsSerialOrTheBeginningOfItsId) {
