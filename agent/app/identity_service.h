@@ -20,7 +20,7 @@ class IdentityService {
   using Answer = std::function<void(const CgroupRef&, absl::StatusOr<Workspace>)>;
 
   IdentityService(std::unique_ptr<Resolver> resolver, Answer answer,
-                  std::chrono::milliseconds give_up = std::chrono::milliseconds(4000));
+                  std::chrono::milliseconds give_up = std::chrono::milliseconds(8000));
   ~IdentityService();
 
   void start();
