@@ -13,6 +13,7 @@
 #include "agent/enrich/command_line.h"
 #include "agent/enrich/loader_file.h"
 #include "agent/enrich/small_file.h"
+#include "agent/sensor/probes.h"
 
 namespace picket {
 namespace {
@@ -20,33 +21,16 @@ namespace {
 constexpr size_t kEnvironmentMax = 256 << 10;
 constexpr size_t kScriptSeen = 4096;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 int open_place(ProcessKey key, std::string_view entry) {
   return open(fmt::format("/proc/{}/{}", key.pid, entry).c_str(), O_PATH | O_CLOEXEC);
 }
 
-int open_for_reading(const Descriptor& place) {
+int open_for_reading(const FileDescriptor& place) {
   return open(fmt::format("/proc/self/fd/{}", place.get()).c_str(), O_RDONLY | O_CLOEXEC);
 }
 
 // What the kernel knows by itself: no file system is asked.
-std::optional<struct statx> look_at(const Descriptor& place) {
+std::optional<struct statx> look_at(const FileDescriptor& place) {
   struct statx seen {};
   constexpr int kFlags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
   if (place.get() < 0 || statx(place.get(), "", kFlags, STATX_TYPE | STATX_MNT_ID, &seen) != 0)
@@ -57,38 +41,38 @@ std::optional<struct statx> look_at(const Descriptor& place) {
 // The root of the process, or, if that has ended, of those that started it. Only a root on the file
 // system of the program, an overlay: another one, of the workspace's own making, might not answer
 // whoever reads there.
-Descriptor root_of(const Process& process) {
+FileDescriptor root_of(const Process& process) {
   constexpr int kGenerationsAsked = 4;
   const bool on_overlay = process.layer == PK_LAYER_UPPER || process.layer == PK_LAYER_IMAGE;
   const Process* at = on_overlay ? &process : nullptr;
   for (int i = 0; i < kGenerationsAsked && at != nullptr; ++i, at = at->parent) {
     if (at->workspace_cgroup != process.workspace_cgroup) break;
-    Descriptor root(open_place(at->key, "root"));
+    FileDescriptor root(open_place(at->key, "root"));
     const auto seen = look_at(root);
     if (!seen) continue;
     if ((seen->stx_dev_major << 20 | seen->stx_dev_minor) == process.exe_dev) return root;
   }
-  return Descriptor(-1);
+  return FileDescriptor(-1);
 }
 
 // A regular file on the root's own file system, where links lead as for who lives there.
-Descriptor open_below(const Descriptor& root, std::string_view path) {
+FileDescriptor open_below(const FileDescriptor& root, std::string_view path) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-  const Descriptor place(static_cast<int>(
+  const FileDescriptor place(static_cast<int>(
       syscall(SYS_openat2, root.get(), std::string(path).c_str(), &how, sizeof how)));
   const auto seen = look_at(place);
-  return Descriptor(seen && S_ISREG(seen->stx_mode) ? open_for_reading(place) : -1);
+  return FileDescriptor(seen && S_ISREG(seen->stx_mode) ? open_for_reading(place) : -1);
 }
 
 // While it runs, whatever became of its path.
-Descriptor open_program(const Process& process, const Descriptor& root) {
-  const Descriptor place(open_place(process.key, "exe"));
+FileDescriptor open_program(const Process& process, const FileDescriptor& root) {
+  const FileDescriptor place(open_place(process.key, "exe"));
   const auto seen = look_at(place), above = look_at(root);
   const bool same_mount = seen && above && (seen->stx_mask & above->stx_mask & STATX_MNT_ID) != 0 &&
                           seen->stx_mnt_id == above->stx_mnt_id;
-  return Descriptor(same_mount ? open_for_reading(place) : -1);
+  return FileDescriptor(same_mount ? open_for_reading(place) : -1);
 }
 
 pk_process_key kernel_key(ProcessKey key) {
@@ -108,9 +92,9 @@ std::optional<pk_lineage> MachineProcesses::read(ProcessKey key) {
 
 // The program that runs, or what lies at its path if it has ended.
 bool MachineProcesses::runs_loader(const Process& process) {
-  const Descriptor root = root_of(process);
+  const FileDescriptor root = root_of(process);
   if (root.get() < 0) return false;
-  Descriptor file = open_program(process, root);
+  FileDescriptor file = open_program(process, root);
   if (file.get() < 0) file = open_below(root, process.exe);
   return file.get() >= 0 && is_loader_file(file.get());
 }
@@ -118,9 +102,9 @@ bool MachineProcesses::runs_loader(const Process& process) {
 std::string MachineProcesses::script(const Process& process) {
   std::string text(kScriptSeen, '\0');
   ssize_t got = 0;
-  const Descriptor root = root_of(process);
+  const FileDescriptor root = root_of(process);
   const auto read_from = [&](const std::string& path) {
-    const Descriptor file = open_below(root, path);
+    const FileDescriptor file = open_below(root, path);
     if (file.get() >= 0) got = pread(file.get(), text.data(), text.size(), 0);
     return file.get() >= 0;
   };

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "agent/enrich/command_line.h"
+#include "agent/sensor/probes.h"
 #include "common/bounded_queue.h"
 
 namespace picket {
@@ -32,47 +33,31 @@ bool is_in_no_image(const Process& process) {
          process.layer == PK_LAYER_UPPER || process.is_loader;
 }
 
-// A descriptor, closed with its owner.
-class Hold {
- public:
-  explicit Hold(int fd = -1) : fd_(fd) {}
-  Hold(Hold&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Hold& operator=(Hold&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Hold() {
-    if (fd_ >= 0) close(fd_);
-  }
-  bool valid() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 // A place in the file system, which is asked for nothing yet.
-Hold take_hold(const ProcessKey& process, std::string_view entry) {
-  return Hold(open(fmt::format("/proc/{}/{}", process.pid, entry).c_str(), O_PATH | O_CLOEXEC));
+FileDescriptor take_hold(const ProcessKey& process, std::string_view entry) {
+  return FileDescriptor(
+      open(fmt::format("/proc/{}/{}", process.pid, entry).c_str(), O_PATH | O_CLOEXEC));
 }
 
 // Where links lead within `root`, as for who lives there.
-Hold find(const Hold& root, const std::string& path) {
+FileDescriptor find(const FileDescriptor& root, const std::string& path) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return Hold(static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+  return FileDescriptor(
+      static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
 }
 
-bool is_file(const Hold& place) {
+bool is_file(const FileDescriptor& place) {
   struct stat seen {};
   return place.valid() && fstat(place.get(), &seen) == 0 && S_ISREG(seen.st_mode);
 }
 
 // Empty: it could not be read, or is too large.
-std::string sha256_of(const Hold& place) {
+std::string sha256_of(const FileDescriptor& place) {
   if (!is_file(place)) return {};
-  const Hold file(open(fmt::format("/proc/self/fd/{}", place.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(
+      open(fmt::format("/proc/self/fd/{}", place.get()).c_str(), O_RDONLY | O_CLOEXEC));
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
                                                                    EVP_MD_CTX_free);
   if (!file.valid() || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
@@ -122,14 +107,14 @@ std::vector<std::string> files_among_arguments(const Process& process) {
 
 struct Job {
   ProgramId program;
-  Hold place;                      // the program, or the root below which these are
+  FileDescriptor place;            // the program, or the root below which these are
   std::vector<std::string> paths;  // the first that is a file
 };
 
 std::string hash_of(const Job& job) {
   if (job.paths.empty()) return sha256_of(job.place);
   for (const std::string& path : job.paths)
-    if (const Hold found = find(job.place, path); is_file(found)) return sha256_of(found);
+    if (const FileDescriptor found = find(job.place, path); is_file(found)) return sha256_of(found);
   return {};
 }
 
@@ -177,7 +162,7 @@ void ProgramHashes::note(Finding& finding, const Process* process) {
   }
   if (process->exited || waiting_.size() >= kWaitingMax) return;
   const bool loader = process->is_loader;
-  Hold place = take_hold(process->key, loader ? "root" : "exe");
+  FileDescriptor place = take_hold(process->key, loader ? "root" : "exe");
   if (!place.valid() || !is_still(process->key)) return;
   Job job{program, std::move(place),
           loader ? files_among_arguments(*process) : std::vector<std::string>()};
