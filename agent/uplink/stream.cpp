@@ -84,7 +84,9 @@ class GrpcStreamFactory final : public StreamFactory {
     arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
     // Our own back-off decides when to try again; gRPC's must not hide a collector that is back.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    // Despite its name how long an attempt may take, with the TLS handshake of a far or busy
+    // collector: https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
     channel_ = grpc::CreateCustomChannel(address, channel_credentials(files, server_id), arguments);
     stub_ = v1::AgentService::NewStub(channel_);
