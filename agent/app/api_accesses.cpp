@@ -130,15 +130,27 @@ const Process* ApiAccesses::find(const Waiting& waiting, const WorkspaceTable& w
   return best;
 }
 
+// The first process of the workspace, once it runs what the workspace is for.
+const Process* ApiAccesses::first(const Waiting& waiting, const WorkspaceTable& workspaces,
+                                  const ProcessTable& processes) const {
+  const Process* found = nullptr;
+  workspaces.for_each([&](const WorkspaceEntry& entry) {
+    if (is_known(entry) && is_asked_for(entry.workspace, waiting.access))
+      found = processes.find_pid(entry.workspace.init_pid);
+  });
+  return found == nullptr || found->argv.empty() ? nullptr : found;
+}
+
 // false: its process may still come.
 bool ApiAccesses::tell_one(const Waiting& waiting, const WorkspaceTable& workspaces,
                            const ProcessTable& processes, const Timeline& timeline, uint64_t now_ns,
                            const Tell& tell) {
   Finding finding = finding_of(waiting.access, timeline);
-  const bool has_process = waiting.access.verb == "exec";
-  const Process* process =
-      has_process ? find(waiting, workspaces, processes, finding.time_ns) : nullptr;
-  if (process != nullptr) {
+  const bool is_exec = waiting.access.verb == "exec";
+  const Process* process = is_exec ? find(waiting, workspaces, processes, finding.time_ns)
+                                   : first(waiting, workspaces, processes);
+  if (process == nullptr && now_ns < waiting.until_ns) return false;
+  if (process != nullptr && is_exec) {
     joined_.push_back(process->key);
     bound(joined_);
     finding.workspace = workspaces.find(process->workspace_cgroup)->workspace;
@@ -148,15 +160,13 @@ bool ApiAccesses::tell_one(const Waiting& waiting, const WorkspaceTable& workspa
     tell(std::move(finding));
     return true;
   }
-  if (has_process && now_ns < waiting.until_ns) return false;
+  if (process != nullptr) finding.process = summary(*process);
   workspaces.for_each([&](const WorkspaceEntry& entry) {
-    if (!is_known(entry) || !is_asked_for(entry.workspace, waiting.access)) return;
-    finding.workspace = entry.workspace;
-    const Process* first = processes.find_pid(entry.workspace.init_pid);
-    if (!has_process && first != nullptr) finding.process = summary(*first);
+    if (is_known(entry) && is_asked_for(entry.workspace, waiting.access))
+      finding.workspace = entry.workspace;
   });
   if (finding.workspace.id.empty()) return true;  // a pod of another node is another agent's
-  if (has_process) finding.output += "; no such process was seen";
+  if (is_exec) finding.output += "; no such process was seen";
   tell(std::move(finding));
   return true;
 }
