@@ -7,7 +7,9 @@
 
 #include "collector/store/lookup.h"
 #include "collector/store/node_row.h"
+#include "collector/store/postgres_incidents.h"
 #include "collector/store/postgres_policy.h"
+#include "collector/store/postgres_sql.h"
 #include "common/alert_json.h"
 
 namespace picket::postgres {
@@ -19,27 +21,6 @@ absl::Status parse(Message& message, std::string_view bytes, const char* what) {
   return absl::DataLossError(fmt::format("read a stored {}: it is damaged", what));
 }
 
-// A statement that grows; each value has its number in the text.
-class Sql {
- public:
-  explicit Sql(std::string text) : text_(std::move(text)) {}
-
-  template <class Value>
-  Sql& add(std::string_view format, const Value& value) {
-    values_.add(value);
-    text_ += fmt::format(fmt::runtime(format), fmt::arg("v", fmt::format("${}", values_.size())));
-    return *this;
-  }
-  Sql& in_namespaces(const AlertQuery& query) {
-    return query.namespaces.empty() ? *this : add(" AND namespace = ANY({v})", query.namespaces);
-  }
-  absl::StatusOr<Result> ask(Pool& pool) const { return pool.query(text_, values_); }
-
- private:
-  std::string text_;
-  Values values_;
-};
-
 // Unused conditions are left out, so that the index of the used ones is taken.
 Sql select_alerts(const char* columns, const AlertQuery& query, const AlertCursor& cursor) {
   Sql sql(fmt::format("SELECT {} FROM alerts", columns));
@@ -48,8 +29,11 @@ Sql select_alerts(const char* columns, const AlertQuery& query, const AlertCurso
   if (!query.workspace.empty())
     sql.add(" AND (workspace_id = {v} OR workspace_name = {v})", query.workspace);
   if (!query.rule.empty()) sql.add(" AND rule = {v}", query.rule);
-  if (!query.incident.empty()) sql.add(" AND incident ^@ {v}", query.incident);
-  return sql.in_namespaces(query);
+  if (!query.incident_node.empty())
+    sql.add(" AND incident = {v}", query.incident).add(" AND node = {v}", query.incident_node);
+  else if (!query.incident.empty())
+    sql.add(" AND incident ^@ {v}", query.incident);
+  return sql.in_namespaces(query.namespaces);
 }
 
 class Reader final : public StoreReader {
@@ -77,6 +61,15 @@ class Reader final : public StoreReader {
       const std::vector<std::string>& commands) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
+  absl::StatusOr<IncidentPage> incidents(const IncidentQuery& query) override {
+    return postgres::incidents(*pool_, query);
+  }
+  absl::StatusOr<v1::IncidentSummary> incident(const IncidentKey& key) override {
+    return postgres::incident(*pool_, key);
+  }
+  absl::StatusOr<std::map<v1::IncidentState, uint64_t>> incident_counts() override {
+    return postgres::incident_counts(*pool_);
+  }
   absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() override {
     return postgres::bundles(*pool_);
   }
@@ -102,14 +95,14 @@ absl::Status Reader::resolve(AlertQuery& query) {
   const auto exact =
       Sql("SELECT workspace_id FROM alerts")
           .add(" WHERE (workspace_id = {v} OR workspace_name = {v})", query.workspace)
-          .in_namespaces(query)
+          .in_namespaces(query.namespaces)
           .add(" LIMIT {v}", uint64_t{1})
           .ask(*pool_);
   if (!exact.ok()) return exact.status();
   if (exact->rows() > 0) return absl::OkStatus();
   const auto ids = Sql("SELECT DISTINCT workspace_id FROM alerts")
                        .add(" WHERE workspace_id ^@ {v}", query.workspace)
-                       .in_namespaces(query)
+                       .in_namespaces(query.namespaces)
                        .add(" ORDER BY workspace_id LIMIT {v}", uint64_t{2})
                        .ask(*pool_);
   if (!ids.ok()) return ids.status();

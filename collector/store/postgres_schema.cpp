@@ -32,7 +32,7 @@ CREATE SEQUENCE alert_numbers;
 CREATE TABLE alerts (
   number BIGINT NOT NULL, id key, node key, time_ns BIGINT NOT NULL, rule key,
   priority BIGINT NOT NULL, workspace_id key, workspace_name key, namespace key, incident key,
-  count BIGINT NOT NULL, last_ns BIGINT NOT NULL, stored_ns BIGINT NOT NULL, alert BYTEA NOT NULL,
+  stage key, count BIGINT NOT NULL, last_ns BIGINT NOT NULL, stored_ns BIGINT NOT NULL, alert BYTEA NOT NULL,
   PRIMARY KEY (number, stored_ns)
 ) PARTITION BY RANGE (stored_ns);
 CREATE INDEX alerts_by_id ON alerts (id, node);
@@ -65,6 +65,13 @@ CREATE TABLE agent_sessions (
 );
 CREATE INDEX agent_sessions_by_id ON agent_sessions (id);
 CREATE INDEX agent_sessions_by_time ON agent_sessions (node, last_ns);
+CREATE TABLE incidents (
+  number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id key, node key, workspace_id key,
+  workspace_name key, namespace key, state BIGINT NOT NULL DEFAULT 1, assignee key DEFAULT '',
+  contained_ns BIGINT NOT NULL DEFAULT 0, handling BYTEA NOT NULL DEFAULT '', UNIQUE (id, node)
+);
+CREATE INDEX incidents_by_state ON incidents (state, number);
+CREATE INDEX incidents_by_workspace ON incidents (node, workspace_id);
 CREATE TABLE rule_bundles (id key PRIMARY KEY, number BIGINT GENERATED ALWAYS AS IDENTITY,
   info BYTEA NOT NULL, bundle BYTEA NOT NULL);
 CREATE TABLE policy (one BIGINT PRIMARY KEY CHECK (one = 1), revision BIGINT NOT NULL,

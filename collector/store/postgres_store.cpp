@@ -7,6 +7,7 @@
 
 #include "collector/audit/chain.h"
 #include "collector/store/node_row.h"
+#include "collector/store/postgres_incidents.h"
 #include "collector/store/postgres_policy.h"
 #include "collector/store/postgres_reader.h"
 #include "collector/store/postgres_schema.h"
@@ -133,8 +134,22 @@ void PostgresStore::drop_old_days(uint64_t now_ns) {
   const uint64_t day = postgres::day_of(now_ns);
   if (options_.retention_days == 0 || options_.retention_days > day) return;
   const auto dropped = postgres::drop_days_before(*connection_, day - options_.retention_days);
-  if (!dropped.ok())
-    spdlog::warn("alerts that are too old stay for now: {}", words(dropped.status()));
+  absl::Status status = dropped.status();
+  if (status.ok() && *dropped > 0) status = forget_incidents();
+  if (!status.ok()) spdlog::warn("alerts that are too old stay for now: {}", words(status));
+}
+
+// Those without an alert, the oldest first; the others get their turn in between.
+absl::Status PostgresStore::forget_incidents() {
+  for (uint64_t gone = 1; gone > 0;) {
+    auto transaction = begin(Turn::ingest);
+    if (!transaction.ok()) return transaction.status();
+    const auto forgotten = postgres::forget_incidents(*connection_);
+    absl::Status status = forgotten.ok() ? transaction->commit() : forgotten.status();
+    if (!status.ok()) return status;
+    gone = *forgotten;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<CommitOutcome> PostgresStore::commit(std::span<const NodeBatch> batches) {
@@ -262,6 +277,17 @@ absl::Status PostgresStore::set_policy(const v1::FleetPolicy& policy) {
   absl::Status status = postgres::set_policy(*connection_, policy);
   transaction->tell("policy");
   return status.ok() ? transaction->commit() : status;
+}
+
+// In the turn of the alerts: none of it comes unseen while it is resolved.
+absl::StatusOr<v1::IncidentHandling> PostgresStore::change_incident(
+    const IncidentKey& key, uint64_t revision, const v1::IncidentChange& change) {
+  auto transaction = begin(Turn::ingest);
+  if (!transaction.ok()) return transaction.status();
+  auto handling = postgres::change_incident(*connection_, key, revision, change);
+  absl::Status status = handling.ok() ? transaction->commit() : handling.status();
+  if (!status.ok()) return status;
+  return handling;
 }
 
 absl::Status PostgresStore::set_output_cursor(const std::string& output, uint64_t row) {

@@ -46,6 +46,8 @@ class PostgresStore final : public Store, public Replica {
   absl::Status add_bundle(const RuleBundle& bundle) override;
   absl::Status remove_bundle(const std::string& bundle_id) override;
   absl::Status set_policy(const v1::FleetPolicy& policy) override;
+  absl::StatusOr<v1::IncidentHandling> change_incident(const IncidentKey& key, uint64_t revision,
+                                                       const v1::IncidentChange& change) override;
   absl::Status set_output_cursor(const std::string& output, uint64_t row) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 
@@ -69,6 +71,7 @@ class PostgresStore final : public Store, public Replica {
   absl::Status take_number();
   absl::Status turn_day(uint64_t now_ns);
   void drop_old_days(uint64_t now_ns);
+  absl::Status forget_incidents();
 
   const PostgresOptions options_;
   const Clock& clock_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "collector/store/postgres_incidents.h"
 #include "common/alert_json.h"
 
 namespace picket::postgres {
@@ -18,10 +19,10 @@ uint64_t stored_since(const v1::Alert& alert, uint64_t now_ns) {
 
 constexpr const char* kCopyAlerts =
     "COPY alerts (number, id, node, time_ns, rule, priority, workspace_id, workspace_name, "
-    "namespace, incident, count, last_ns, stored_ns, alert) FROM STDIN (FORMAT binary)";
+    "namespace, incident, stage, count, last_ns, stored_ns, alert) FROM STDIN (FORMAT binary)";
 
 void add_row(CopyRows& rows, uint64_t number, const v1::Alert& alert) {
-  rows.begin_row(14);
+  rows.begin_row(15);
   rows.add(number);
   rows.add(alert.id());
   rows.add(alert.node());
@@ -32,6 +33,7 @@ void add_row(CopyRows& rows, uint64_t number, const v1::Alert& alert) {
   rows.add(alert.workspace().name());
   rows.add(alert.workspace().pod().namespace_());
   rows.add(alert.incident().id());
+  rows.add(alert.incident().stage());
   rows.add(alert.count());
   rows.add(last_ns(alert));
   rows.add(wall_ns(alert.stored()));
@@ -77,6 +79,7 @@ absl::Status Tables::finish(uint64_t now_ns, CommitOutcome& outcome) {
     if (status.ok()) status = change_known(entries);
     if (!status.ok()) return status;
   }
+  if (absl::Status status = note_containments(connection_, outcome); !status.ok()) return status;
   return save_streams(now_ns);
 }
 
@@ -143,7 +146,8 @@ absl::Status Tables::add_new(Entries& entries, CommitOutcome& outcome) const {
     add_row(rows, number, entry.alert);
     outcome.new_alerts.push_back({number, std::move(entry.alert)});
   }
-  return connection_.copy(kCopyAlerts, rows.finish());
+  absl::Status status = connection_.copy(kCopyAlerts, rows.finish());
+  return status.ok() ? note_incidents(connection_, outcome) : status;
 }
 
 absl::Status Tables::change_known(Entries& entries) const {

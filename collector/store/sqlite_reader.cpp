@@ -7,6 +7,7 @@
 #include "collector/store/lookup.h"
 #include "collector/store/node_row.h"
 #include "collector/store/sqlite.h"
+#include "collector/store/sqlite_incidents.h"
 #include "collector/store/sqlite_policy.h"
 #include "common/alert_json.h"
 
@@ -58,6 +59,15 @@ class Reader final : public StoreReader {
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
   absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) override;
+  absl::StatusOr<IncidentPage> incidents(const IncidentQuery& query) override {
+    return sqlite::incidents(db_, query);
+  }
+  absl::StatusOr<v1::IncidentSummary> incident(const IncidentKey& key) override {
+    return sqlite::incident(db_, key);
+  }
+  absl::StatusOr<std::map<v1::IncidentState, uint64_t>> incident_counts() override {
+    return sqlite::incident_counts(db_);
+  }
   absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() override {
     return sqlite::bundles(db_);
   }
@@ -85,14 +95,20 @@ absl::StatusOr<Statement> Reader::select_alerts(const char* columns, const Alert
       "SELECT {} FROM alerts WHERE (time_ns, row) > (?, ?) AND time_ns >= ? AND row <= ?", columns);
   if (!query.workspace.empty()) sql += " AND (workspace_id = ? OR workspace_name = ?)";
   if (!query.rule.empty()) sql += " AND rule = ?";
-  if (!query.incident.empty()) sql += " AND incident >= ? AND incident < ?";
+  if (!query.incident_node.empty())
+    sql += " AND incident = ? AND node = ?";
+  else if (!query.incident.empty())
+    sql += " AND incident >= ? AND incident < ?";
   sql += in_namespaces(query) + tail;
   auto statement = db_.prepare(sql);
   if (!statement.ok()) return statement;
   statement->bind(cursor.time_ns).bind(cursor.row).bind(query.since_ns).bind(query.up_to_row);
   if (!query.workspace.empty()) statement->bind(query.workspace).bind(query.workspace);
   if (!query.rule.empty()) statement->bind(query.rule);
-  if (!query.incident.empty()) statement->bind(query.incident).bind(after_prefix(query.incident));
+  if (!query.incident_node.empty())
+    statement->bind(query.incident).bind(query.incident_node);
+  else if (!query.incident.empty())
+    statement->bind(query.incident).bind(after_prefix(query.incident));
   for (const std::string& name : query.namespaces) statement->bind(name);
   statement->bind(number);
   return statement;

@@ -98,6 +98,21 @@ INSERT INTO rule_bundles (info, bundle) SELECT info, bundle FROM rules;
 DROP TABLE rules;
 CREATE TABLE policy (only INTEGER PRIMARY KEY CHECK (only = 1), policy BLOB NOT NULL);
 ALTER TABLE nodes ADD COLUMN labels BLOB NOT NULL DEFAULT x'';
+)",
+    // The stages of alerts from before this stand in the alerts only.
+    R"(
+ALTER TABLE alerts ADD COLUMN stage TEXT NOT NULL DEFAULT '';
+CREATE TABLE incidents (
+  row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, node TEXT NOT NULL,
+  workspace_id TEXT NOT NULL, workspace_name TEXT NOT NULL, namespace TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 1, assignee TEXT NOT NULL DEFAULT '',
+  contained_ns INTEGER NOT NULL DEFAULT 0, handling BLOB NOT NULL DEFAULT x'', UNIQUE (id, node)
+);
+CREATE INDEX incidents_by_state ON incidents (state, row);
+CREATE INDEX incidents_by_workspace ON incidents (node, workspace_id);
+INSERT INTO incidents (id, node, workspace_id, workspace_name, namespace)
+  SELECT incident, node, workspace_id, workspace_name, namespace FROM alerts WHERE incident <> ''
+  GROUP BY incident, node ORDER BY min(row);
 )"};
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "collector/audit/chain.h"
+#include "collector/store/sqlite_incidents.h"
 #include "collector/store/sqlite_policy.h"
 #include "collector/store/sqlite_reader.h"
 #include "collector/store/sqlite_schema.h"
@@ -89,7 +90,9 @@ absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> bat
     absl::Status status = add_to_commit(*tables_, batch, clock_.wall_ns(), outcome);
     if (!status.ok()) return status;
   }
-  if (absl::Status status = transaction->commit(); !status.ok()) return status;
+  absl::Status status = sqlite::note_containments(db_, outcome);
+  if (status.ok()) status = transaction->commit();
+  if (!status.ok()) return status;
   return outcome;
 }
 
@@ -205,6 +208,11 @@ absl::Status SqliteStore::remove_bundle(const std::string& bundle_id) {
 
 absl::Status SqliteStore::set_policy(const v1::FleetPolicy& policy) {
   return sqlite::set_policy(db_, policy);
+}
+
+absl::StatusOr<v1::IncidentHandling> SqliteStore::change_incident(
+    const IncidentKey& key, uint64_t revision, const v1::IncidentChange& change) {
+  return sqlite::change_incident(db_, key, revision, change);
 }
 
 absl::Status SqliteStore::set_output_cursor(const std::string& output, uint64_t row) {

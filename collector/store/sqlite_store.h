@@ -35,6 +35,8 @@ class SqliteStore final : public Store {
   absl::Status add_bundle(const RuleBundle& bundle) override;
   absl::Status remove_bundle(const std::string& bundle_id) override;
   absl::Status set_policy(const v1::FleetPolicy& policy) override;
+  absl::StatusOr<v1::IncidentHandling> change_incident(const IncidentKey& key, uint64_t revision,
+                                                       const v1::IncidentChange& change) override;
   absl::Status set_output_cursor(const std::string& output, uint64_t row) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 

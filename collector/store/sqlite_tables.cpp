@@ -3,6 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include "collector/store/incident.h"
+#include "collector/store/sqlite_incidents.h"
 #include "common/alert_json.h"
 
 namespace picket::sqlite {
@@ -34,10 +36,15 @@ absl::Status Tables::prepare() {
        "SELECT row, count, stored_ns, last_ns, alert FROM alerts WHERE id = ? AND node = ?"},
       {&Statements::add_alert,
        "INSERT INTO alerts (id, node, time_ns, rule, priority, workspace_id, "
-       "workspace_name, count, last_ns, stored_ns, alert, incident, namespace) VALUES (?, ?, ?, "
-       "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+       "workspace_name, count, last_ns, stored_ns, alert, incident, namespace, stage) VALUES (?, "
+       "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {&Statements::repeat_alert,
        "UPDATE alerts SET count = ?, last_ns = ?, alert = ? WHERE row = ?"},
+      {&Statements::known_incident,
+       "SELECT row, state, handling FROM incidents WHERE id = ? AND node = ?"},
+      {&Statements::add_incident,
+       "INSERT INTO incidents (id, node, workspace_id, workspace_name, namespace) VALUES (?, ?, "
+       "?, ?, ?)"},
       {&Statements::set_workspace,
        "INSERT INTO workspaces VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name "
        "= excluded.name, state = excluded.state, changed_ns = excluded.changed_ns, "
@@ -173,9 +180,35 @@ absl::Status Tables::add_alert(v1::Alert alert, uint64_t now_ns, CommitOutcome& 
                             .bind_bytes(alert.SerializeAsString())
                             .bind(alert.incident().id())
                             .bind(alert.workspace().pod().namespace_())
+                            .bind(alert.incident().stage())
                             .run();
-  if (status.ok()) outcome.new_alerts.push_back({db_.last_row(), std::move(alert)});
-  return status;
+  if (!status.ok()) return status;
+  outcome.new_alerts.push_back({db_.last_row(), std::move(alert)});
+  return note_incident(outcome.new_alerts.back().alert, outcome);
+}
+
+absl::Status Tables::note_incident(const v1::Alert& alert, CommitOutcome& outcome) {
+  const IncidentKey key{alert.incident().id(), alert.node()};
+  if (key.id.empty()) return absl::OkStatus();
+  Statement& known = sql_->known_incident.restart().bind(key.id).bind(key.node);
+  const auto found = known.step();
+  if (!found.ok()) return found.status();
+  if (!*found)
+    return sql_->add_incident.restart()
+        .bind(key.id)
+        .bind(key.node)
+        .bind(alert.workspace().id())
+        .bind(alert.workspace().name())
+        .bind(alert.workspace().pod().namespace_())
+        .run();
+  const uint64_t row = known.number(0);
+  auto handling = read_handling(known.number(1), known.bytes(2));
+  known.restart();
+  if (!handling.ok()) return handling.status();
+  if (!reopens(alert, *handling)) return absl::OkStatus();
+  reopen(alert, *handling);
+  outcome.reopened.push_back(key);
+  return save_handling(db_, row, *handling);
 }
 
 absl::Status Tables::set_workspace(const std::string& node, const v1::WorkspaceStatus& status,

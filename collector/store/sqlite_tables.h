@@ -38,11 +38,12 @@ class Tables final : public CommitTables {
   explicit Tables(const Database& db) : db_(db) {}
   absl::Status prepare();
   absl::Status add_alert(v1::Alert alert, uint64_t now_ns, CommitOutcome& outcome);
+  absl::Status note_incident(const v1::Alert& alert, CommitOutcome& outcome);
 
   const Database& db_;
   struct Statements {
     Statement stream, set_stream, gap_at, remove_gap, add_gap, count_gaps;
-    Statement known_alert, add_alert, repeat_alert;
+    Statement known_alert, add_alert, repeat_alert, known_incident, add_incident;
     Statement set_workspace, present, forget_gone, set_coverage, set_sight, set_rules, set_session,
         forget_sessions, add_result, close_command, seen;
   };

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "picket/v1/agent.pb.h"
+#include "picket/v1/incident.pb.h"
 #include "picket/v1/operator.pb.h"
 #include "picket/v1/rules.pb.h"
 
@@ -40,11 +42,18 @@ struct NodeResult {
   v1::CommandResult result;
 };
 
+struct IncidentKey {
+  std::string id;
+  std::string node;
+};
+
 struct CommitOutcome {
   std::vector<uint64_t> committed;      // for each batch: last committed sequence of its stream
   std::vector<StoredAlert> new_alerts;  // without merged repeats
   std::vector<NodeResult> results;
-  uint64_t stored = 0;      // envelopes
+  std::vector<IncidentKey> reopened;         // they were resolved, and a new alert came
+  std::vector<uint64_t> contained_after_ns;  // their first alerts; one for each incident
+  uint64_t stored = 0;                       // envelopes
   uint64_t repeats = 0;     // of these: alerts that were known, now with a higher count
   uint64_t duplicates = 0;  // envelopes that had been committed before
   uint64_t skipped = 0;     // envelopes without a usable body
@@ -96,6 +105,7 @@ struct AlertQuery {
   std::string workspace = {};                // id, unambiguous id prefix, or name; empty: all
   std::string rule = {};                     // empty: all
   std::string incident = {};                 // id, or the beginning of it; empty: all
+  std::string incident_node = {};            // not empty: exactly this incident of this node
   std::vector<std::string> namespaces = {};  // of the workspaces' pods; empty: all
   uint64_t limit = 0;                        // the newest so many; 0: all
   uint64_t up_to_row = INT64_MAX;            // what was stored later is left out
@@ -105,6 +115,21 @@ struct AlertQuery {
 struct AlertCursor {
   uint64_t time_ns = 0;
   uint64_t row = 0;
+};
+
+struct IncidentQuery {
+  std::vector<v1::IncidentState> states = {};  // empty: all, like the next ones
+  std::string assignee = {};
+  std::string workspace = {};  // id, the beginning of it, or name
+  std::vector<std::string> namespaces = {};
+  uint64_t since_ns = 0;        // with an alert since then
+  uint64_t before = INT64_MAX;  // `next` of the page before
+  size_t limit = 100;
+};
+
+struct IncidentPage {
+  std::vector<v1::IncidentSummary> incidents;  // the newest first, without their histories
+  uint64_t next = 0;                           // 0: there are no more
 };
 
 // One consistent connection for queries.
@@ -144,6 +169,11 @@ struct StoreReader {
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
+  virtual absl::StatusOr<IncidentPage> incidents(const IncidentQuery& query) = 0;
+  // By id or unambiguous prefix; no node: of any. NotFound, InvalidArgument.
+  virtual absl::StatusOr<v1::IncidentSummary> incident(const IncidentKey& key) = 0;
+  // How many are in each state, the resolved ones left out.
+  virtual absl::StatusOr<std::map<v1::IncidentState, uint64_t>> incident_counts() = 0;
   // In the order in which they were added.
   virtual absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() = 0;
   virtual absl::StatusOr<RuleBundle> bundle(const std::string& bundle_id) = 0;  // NotFound
@@ -209,6 +239,11 @@ struct Store {
   // In place of the one before. Aborted: its revision does not follow on that of the one that is
   // kept, which another collector has changed.
   virtual absl::Status set_policy(const v1::FleetPolicy& policy) = 0;
+
+  // Of a whole id. Aborted: the handling's revision is another one, somebody else was first.
+  // FailedPrecondition: that cannot be done in its state. NotFound.
+  virtual absl::StatusOr<v1::IncidentHandling> change_incident(
+      const IncidentKey& key, uint64_t revision, const v1::IncidentChange& change) = 0;
 
   virtual absl::Status set_output_cursor(const std::string& output, uint64_t row) = 0;
 

@@ -1,5 +1,5 @@
-picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp store_policy_conformance.cpp LINK picket_collector_app)
-picket_test(postgres_store_test AT_ONCE SOURCES postgres_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp store_policy_conformance.cpp LINK picket_collector_app picket_test_postgres)
+picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp store_incident_conformance.cpp store_outputs_conformance.cpp store_policy_conformance.cpp LINK picket_collector_app)
+picket_test(postgres_store_test AT_ONCE SOURCES postgres_store_test.cpp store_conformance.cpp store_incident_conformance.cpp store_outputs_conformance.cpp store_policy_conformance.cpp LINK picket_collector_app picket_test_postgres)
 picket_test(policy_replicas_test AT_ONCE SOURCES policy_replicas_test.cpp LINK picket_fleet picket_test_postgres)
 picket_test(writer_test SOURCES writer_test.cpp LINK picket_store picket_query)
 picket_test(commands_test SOURCES commands_test.cpp LINK picket_collector_app)

@@ -46,6 +46,10 @@ class WithoutCommands final : public Store {
   absl::Status set_policy(const v1::FleetPolicy& policy) override {
     return store_->set_policy(policy);
   }
+  absl::StatusOr<v1::IncidentHandling> change_incident(const IncidentKey& key, uint64_t revision,
+                                                       const v1::IncidentChange& change) override {
+    return store_->change_incident(key, revision, change);
+  }
   absl::Status set_output_cursor(const std::string& output, uint64_t row) override {
     return store_->set_output_cursor(output, row);
   }

@@ -212,10 +212,13 @@ TEST_F(Postgres, DropsTheDaysWhoseTimeIsOver) {
   options_.retention_days = 2;
   const auto store = open();
   for (uint64_t day = 0; day < 5; ++day, clock_.now += kDay) {
-    const NodeBatch batch = alerts_batch(kNode, day + 1, day + 1);
+    NodeBatch batch = alerts_batch(kNode, day + 1, day + 1);
+    batch.batch.mutable_envelopes(0)->mutable_alert()->mutable_incident()->set_id(
+        std::to_string(day));
     ASSERT_TRUE(store->commit({&batch, 1}).ok());
   }
   EXPECT_EQ(alerts(*store), 3U) << "of the last day and of the two before";
+  EXPECT_EQ((*store->reader())->incidents({})->incidents.size(), 3U);
   EXPECT_THAT(texts("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relname LIKE "
                     "'alerts_%' ORDER BY relname"),
               testing::ElementsAre("alerts_20251127", "alerts_20251128", "alerts_20251129",

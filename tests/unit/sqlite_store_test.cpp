@@ -109,9 +109,10 @@ TEST_F(SqliteFile, RefusesANewerSchema) {
 TEST_F(SqliteFile, TheBundleOfAnOlderCollectorIsAVersion) {
   ASSERT_TRUE(open().ok());
   execute(
-      "DROP TABLE rule_bundles; DROP TABLE policy; ALTER TABLE nodes DROP COLUMN labels; CREATE "
-      "TABLE rules (only INTEGER PRIMARY KEY "
-      "CHECK (only = 1), info BLOB NOT NULL, bundle BLOB NOT NULL); PRAGMA user_version = 6");
+      "DROP TABLE incidents; ALTER TABLE alerts DROP COLUMN stage; DROP TABLE rule_bundles; DROP "
+      "TABLE policy; ALTER TABLE nodes DROP COLUMN labels; CREATE TABLE rules (only INTEGER "
+      "PRIMARY KEY CHECK (only = 1), info BLOB NOT NULL, bundle BLOB NOT NULL); PRAGMA "
+      "user_version = 7");
   {
     const auto db = sqlite::Database::open(folder_.file(), sqlite::Database::Mode::read_write);
     ASSERT_TRUE(db.ok()) << db.status();
@@ -129,6 +130,30 @@ TEST_F(SqliteFile, TheBundleOfAnOlderCollectorIsAVersion) {
   ASSERT_TRUE(kept.ok()) << kept.status();
   EXPECT_EQ(kept->bytes, "bytes");
   EXPECT_TRUE(absl::IsNotFound((*reader)->policy().status()));
+}
+
+TEST_F(SqliteFile, TheIncidentsOfAnOlderCollectorAreOpen) {
+  {
+    const auto store = SqliteStore::open(folder_.file(), clock_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    v1::Alert first = make_alert("a1", 1, "w1"), other = make_alert("a2", 1, "w1");
+    first.mutable_incident()->set_id("a1");
+    other.mutable_incident()->set_id("a1");
+    const NodeBatch both =
+        batch(kNode, {envelope(1, first), envelope(2, other), envelope(3, make_alert("none"))});
+    ASSERT_TRUE((*store)->commit({&both, 1}).ok());
+  }
+  execute("DROP TABLE incidents; ALTER TABLE alerts DROP COLUMN stage; PRAGMA user_version = 8");
+  const auto store = SqliteStore::open(folder_.file(), clock_);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto page = (*(*store)->reader())->incidents({});
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->incidents.size(), 1U);
+  EXPECT_EQ(page->incidents[0].id(), "a1");
+  EXPECT_EQ(page->incidents[0].node(), kNode);
+  EXPECT_EQ(page->incidents[0].workspace_id(), "w1");
+  EXPECT_EQ(page->incidents[0].alerts(), 2U);
+  EXPECT_EQ(page->incidents[0].handling().state(), v1::INCIDENT_STATE_OPEN);
 }
 
 TEST_F(SqliteFile, RefusesWhatIsNoDatabase) {

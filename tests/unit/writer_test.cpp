@@ -61,6 +61,10 @@ class ScriptedStore final : public Store {
   absl::Status add_bundle(const RuleBundle&) override { return absl::OkStatus(); }
   absl::Status remove_bundle(const std::string&) override { return absl::OkStatus(); }
   absl::Status set_policy(const v1::FleetPolicy&) override { return absl::OkStatus(); }
+  absl::StatusOr<v1::IncidentHandling> change_incident(const IncidentKey&, uint64_t,
+                                                       const v1::IncidentChange&) override {
+    return v1::IncidentHandling{};
+  }
   absl::Status set_output_cursor(const std::string&, uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override {
     return absl::UnimplementedError("a scripted store is not read");
