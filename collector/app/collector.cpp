@@ -12,6 +12,7 @@
 #include "collector/app/version.h"
 #include "collector/audit/chain.h"
 #include "collector/export/outputs.h"
+#include "collector/fleet/incident_desk.h"
 #include "collector/fleet/replicas.h"
 #include "collector/ingest/agent_service.h"
 #include "collector/ingest/ingest_metrics.h"
@@ -41,6 +42,7 @@ struct Collector::Parts {
         trail(writer),
         commands(*store, writer, nodes, clock),
         policy(writer, nodes, clock),
+        incidents(*store, writer, clock, metrics),
         replicas(*store, writer, nodes, commands, policy,
                  {[this] { return feed.subscribers() > 0; },
                   [this](const CommitOutcome& outcome) { feed.publish(outcome); }}),
@@ -53,6 +55,7 @@ struct Collector::Parts {
               trail,
               commands,
               policy,
+              incidents,
               nodes,
               refusals,
               refused_peers,
@@ -73,6 +76,7 @@ struct Collector::Parts {
     if (store->replica() == nullptr)
       writer.on_commit([this](const CommitOutcome& outcome) { feed.publish(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { commands.on_commit(outcome); });
+    writer.on_commit([this](const CommitOutcome& outcome) { incidents.on_commit(outcome); });
     writer.on_commit([this](const CommitOutcome& outcome) { outputs.on_commit(outcome); });
   }
 
@@ -88,6 +92,7 @@ struct Collector::Parts {
   const AuditTrail trail;
   Commands commands;
   PolicyDistribution policy;
+  IncidentDesk incidents;
   Replicas replicas;
   WorkerPool workers;
   HealthServer http;

@@ -17,6 +17,7 @@ namespace picket {
 enum class Access {
   read,         // alerts, workspaces, nodes
   investigate,  // what agents did in their sessions; who ordered and who read what
+  triage,       // what is done about incidents
   command,
   rules,
 };
@@ -29,6 +30,7 @@ constexpr bool allows(std::string_view role, Access access) {
     case Access::read:
       return admin || responder || analyst || author || role == "viewer";
     case Access::investigate:
+    case Access::triage:
       return admin || responder || analyst;
     case Access::command:
       return admin || responder;
@@ -45,10 +47,12 @@ struct Scope {
 // By the operator's SPIFFE id; who is not there has no limits.
 using Scopes = std::map<std::string, Scope, std::less<>>;
 
-// Whether one of `namespaces` is that of the workspace's pod; empty: all are.
+// Whether it is one of `namespaces`, or its pod's is; empty: all are.
+inline bool in_scope(const std::vector<std::string>& namespaces, const std::string& name) {
+  return namespaces.empty() || std::ranges::find(namespaces, name) != namespaces.end();
+}
 inline bool in_scope(const std::vector<std::string>& namespaces, const v1::Workspace& workspace) {
-  return namespaces.empty() ||
-         std::ranges::find(namespaces, workspace.pod().namespace_()) != namespaces.end();
+  return in_scope(namespaces, workspace.pod().namespace_());
 }
 
 // Who calls, from where, and what they may see.

@@ -15,6 +15,13 @@ constexpr uint32_t kAuditMost = 1000;
 constexpr size_t kSessionsListed = 200;
 constexpr uint32_t kGapsListed = 100;
 constexpr uint32_t kGapsMost = 10'000;
+constexpr uint32_t kIncidentsDefault = 100;  // and alerts of one
+constexpr uint32_t kIncidentsMost = 500;
+constexpr size_t kMessageBytes = 3U << 20U;  // gRPC takes 4 MiB
+
+uint32_t bounded(uint32_t limit) {
+  return limit == 0 ? kIncidentsDefault : std::min(limit, kIncidentsMost);
+}
 
 std::set<std::string> connected(const QueryContext& context) {
   const std::vector<std::string> nodes = context.nodes.connected();
@@ -115,6 +122,62 @@ absl::Status answer_agent_sessions(const QueryContext& context, const Caller& ca
     }
     *response.add_sessions() = std::move(one);
   }
+  return absl::OkStatus();
+}
+
+absl::Status answer_incidents(const QueryContext& context, const Caller& caller,
+                              const v1::ListIncidentsRequest& request,
+                              v1::ListIncidentsResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  IncidentQuery query;
+  for (const int state : request.states())
+    query.states.push_back(static_cast<v1::IncidentState>(state));
+  query.assignee = request.assignee();
+  query.workspace = request.workspace();
+  query.namespaces = caller.scope.namespaces;
+  if (!request.namespace_().empty()) {
+    if (!in_scope(caller.scope.namespaces, request.namespace_()))
+      return out_of_scope(caller, "namespace", request.namespace_());
+    query.namespaces = {request.namespace_()};
+  }
+  query.since_ns = wall_ns(request.since());
+  query.limit = bounded(request.limit());
+  if (request.page() != 0) query.before = std::min<uint64_t>(request.page(), INT64_MAX);
+  auto page = (*reader)->incidents(query);
+  if (!page.ok()) return page.status();
+  for (v1::IncidentSummary& incident : page->incidents)
+    *response.add_incidents() = std::move(incident);
+  response.set_next(page->next);
+  return absl::OkStatus();
+}
+
+absl::Status answer_incident(const QueryContext& context, const Caller& caller,
+                             const v1::GetIncidentRequest& request,
+                             v1::GetIncidentResponse& response) {
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  auto incident = (*reader)->incident({request.incident(), request.node()});
+  if (!incident.ok()) return incident.status();
+  if (!in_scope(caller.scope.namespaces, incident->namespace_()))
+    return out_of_scope(caller, "incident", request.incident());
+  AlertQuery query;
+  query.incident = incident->id();
+  query.incident_node = incident->node();
+  query.namespaces = caller.scope.namespaces;
+  query.limit = bounded(request.limit());
+  auto cursor = (*reader)->first_page(query);
+  if (!cursor.ok()) return cursor.status();
+  auto alerts = (*reader)->page(query, *cursor, query.limit);
+  if (!alerts.ok()) return alerts.status();
+  // Of what is too much for one message the newest come.
+  auto first = alerts->end();
+  for (size_t bytes = 0; first != alerts->begin(); --first) {
+    bytes += std::prev(first)->alert.ByteSizeLong();
+    if (bytes > kMessageBytes) break;
+  }
+  for (; first != alerts->end(); ++first) *response.add_alerts() = std::move(first->alert);
+  *response.mutable_incident() = *std::move(incident);
   return absl::OkStatus();
 }
 

@@ -16,6 +16,12 @@ absl::Status answer_workspaces(const QueryContext& context, const Caller& caller
 absl::Status answer_agent_sessions(const QueryContext& context, const Caller& caller,
                                    const v1::ListAgentSessionsRequest& request,
                                    v1::ListAgentSessionsResponse& response);
+absl::Status answer_incidents(const QueryContext& context, const Caller& caller,
+                              const v1::ListIncidentsRequest& request,
+                              v1::ListIncidentsResponse& response);
+absl::Status answer_incident(const QueryContext& context, const Caller& caller,
+                             const v1::GetIncidentRequest& request,
+                             v1::GetIncidentResponse& response);
 absl::Status answer_nodes(const QueryContext& context, const v1::ListNodesRequest& request,
                           v1::ListNodesResponse& response);
 absl::Status answer_policy(const QueryContext& context, const v1::GetPolicyRequest& request,

@@ -32,22 +32,43 @@ std::string_view denial(Access access) {
       return "may not change the policy";
     case Access::investigate:
       return "may not look into sessions or the audit log";
+    case Access::triage:
+      return "may not change incidents";
     case Access::read:
       break;
   }
   return "is unknown";
 }
 
+// What is asked for, as the audit log tells it.
+class Words {
+ public:
+  Words& add(std::string_view name, const std::string& value) {
+    if (!value.empty()) text_ += fmt::format("{}{} {}", text_.empty() ? "" : ", ", name, value);
+    return *this;
+  }
+  std::string text() const { return text_.empty() ? "all" : text_; }
+
+ private:
+  std::string text_;
+};
+
 std::string words(const v1::AlertFilter& filter) {
-  std::string text;
-  const auto add = [&](std::string_view name, const std::string& value) {
-    if (!value.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
-  };
-  add("workspace", filter.workspace());
-  add("rule", filter.rule());
-  add("incident", filter.incident());
-  if (filter.has_since()) add("since", time_text(filter.since()));
-  return text.empty() ? "all" : text;
+  return Words()
+      .add("workspace", filter.workspace())
+      .add("rule", filter.rule())
+      .add("incident", filter.incident())
+      .add("since", filter.has_since() ? time_text(filter.since()) : "")
+      .text();
+}
+
+std::string words(const v1::ListIncidentsRequest& request) {
+  return Words()
+      .add("namespace", request.namespace_())
+      .add("workspace", request.workspace())
+      .add("assignee", request.assignee())
+      .add("since", request.has_since() ? time_text(request.since()) : "")
+      .text();
 }
 
 // What is asked, as the audit log tells it.
@@ -129,6 +150,43 @@ class OperatorService final : public v1::OperatorService::CallbackService {
                   [=, this](const Caller& /*caller*/) {
                     return answer_policy(context_, *request, *response);
                   });
+  }
+
+  Unary* ListIncidents(Call* call, const v1::ListIncidentsRequest* request,
+                       v1::ListIncidentsResponse* response) override {
+    return answer(*call, {Access::read, "incident.list", words(*request), true},
+                  [=, this](const Caller& caller) {
+                    return answer_incidents(context_, caller, *request, *response);
+                  });
+  }
+  Unary* GetIncident(Call* call, const v1::GetIncidentRequest* request,
+                     v1::GetIncidentResponse* response) override {
+    return answer(*call, {Access::read, "incident.show", request->incident(), true},
+                  [=, this](const Caller& caller) {
+                    return answer_incident(context_, caller, *request, *response);
+                  });
+  }
+  Unary* ChangeIncident(Call* call, const v1::ChangeIncidentRequest* request,
+                        v1::ChangeIncidentResponse* response) override {
+    Unary* reactor = call->DefaultReactor();
+    const Caller caller = identify(*call);
+    const grpc::Status denied = check(caller, Access::triage);
+    const auto work = [=, this] {
+      if (!denied.ok()) {
+        context_.incidents.refuse(caller, *request,
+                                  absl::PermissionDeniedError(denied.error_message()));
+        return reactor->Finish(denied);
+      }
+      auto changed = context_.incidents.change(caller, *request);
+      if (absl::IsPermissionDenied(changed.status())) context_.refusals.add("scope_denied");
+      if (changed.ok()) *response = *std::move(changed);
+      reactor->Finish(grpc_status(changed.status()));
+    };
+    if (!context_.workers.post(work)) {
+      context_.refusals.add("busy");
+      reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls are waiting"});
+    }
+    return reactor;
   }
 
   // What is denied goes on to the audit log, too.

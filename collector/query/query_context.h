@@ -10,6 +10,7 @@
 #include "collector/auth/access.h"
 #include "collector/auth/refusals.h"
 #include "collector/fleet/commands.h"
+#include "collector/fleet/incident_desk.h"
 #include "collector/fleet/node_registry.h"
 #include "collector/fleet/policy_distribution.h"
 #include "collector/query/alert_feed.h"
@@ -28,6 +29,7 @@ struct QueryContext {
   const AuditTrail& trail;
   Commands& commands;
   PolicyDistribution& policy;
+  IncidentDesk& incidents;
   const NodeRegistry& nodes;
   Refusals& refusals;
   const RefusalCounts& refused_peers;
