@@ -3,48 +3,26 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "collector/cli/duration.h"
 #include "collector/cli/incidents.h"
 #include "collector/cli/render.h"
 #include "common/alert_json.h"
-#include "common/clock.h"
 
 namespace picket {
 namespace {
-
-constexpr uint32_t kStoryShown = 100;  // the newest so many
 
 struct FilterOptions {
   std::string since, workspace, rule, incident;
   uint32_t limit = 0;
 };
 
-std::optional<uint64_t> parse_duration_ns(std::string_view text) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  const uint64_t seconds = unit == "s"   ? 1
-                           : unit == "m" ? 60
-                           : unit == "h" ? 3600
-                           : unit == "d" ? 86400
-                                         : 0;
-  constexpr uint64_t kLongest = 100ULL * 365 * 86400;
-  if (error != std::errc() || seconds == 0 || number > kLongest / seconds) return std::nullopt;
-  return number * seconds * 1'000'000'000U;
-}
-
-std::string check_duration(const std::string& text) {
-  return parse_duration_ns(text) ? "" : "expected a number and s, m, h or d, as in 10m";
-}
-
 void add_filter(CLI::App& command, FilterOptions& options) {
-  command.add_option("--since", options.since, "Only of the last so long: 30s, 10m, 2h, 1d")
-      ->check(CLI::Validator(check_duration, "DURATION"));
+  add_since(command, options.since, "Only of the last so long: 30s, 10m, 2h, 1d");
   command.add_option("--workspace", options.workspace, "Only of this one: id, id prefix or name");
   command.add_option("--rule", options.rule, "Only of this rule");
   command.add_option("--incident", options.incident, "Only of this one: id, or its beginning");
@@ -52,10 +30,7 @@ void add_filter(CLI::App& command, FilterOptions& options) {
 
 v1::AlertFilter filter_of(const FilterOptions& options) {
   v1::AlertFilter filter;
-  if (const auto duration = parse_duration_ns(options.since)) {
-    const uint64_t now = SystemClock().wall_ns();
-    set_wall_ns(*filter.mutable_since(), now > *duration ? now - *duration : 0);
-  }
+  if (!options.since.empty()) (void)set_since(options.since, *filter.mutable_since());
   filter.set_workspace(options.workspace);
   filter.set_rule(options.rule);
   filter.set_incident(options.incident);
@@ -117,42 +92,16 @@ void add_watch(CLI::App& alerts, Session& session) {
   });
 }
 
-void add_incidents(CLI::App& alerts, Session& session) {
-  const auto options = std::make_shared<FilterOptions>();
-  CLI::App* list = alerts.add_subcommand("incidents", "Stored alerts, those of one attack as one")
-                       ->fallthrough();
-  add_filter(*list, *options);
-  list->callback([options, &session] {
-    session.run([&](Client& client) {
-      v1::ListAlertsRequest request;
-      *request.mutable_filter() = filter_of(*options);
-      Incidents incidents;
-      const absl::Status status = client.list_alerts(request, [&](const v1::Alert& alert) {
-        incidents.add(alert);
-        return true;
-      });
-      for (const IncidentSummary& incident : incidents.all()) {
-        std::cout << (session.json ? json_line(incident_object(incident)) : incident_text(incident))
-                  << '\n';
-      }
-      return status;
-    });
-  });
-}
-
 // What came before and after, in one lineage.
 absl::Status print_story(Client& client, const v1::Alert& shown) {
   if (!shown.has_incident()) return absl::OkStatus();
-  v1::ListAlertsRequest request;
-  request.mutable_filter()->set_incident(shown.incident().id());
-  request.set_limit(kStoryShown);
-  std::vector<v1::Alert> story;
-  const absl::Status status = client.list_alerts(request, [&](const v1::Alert& alert) {
-    story.push_back(alert);
-    return true;
-  });
-  std::cout << story_text(story, shown.id());
-  return status;
+  v1::GetIncidentRequest request;
+  request.set_incident(shown.incident().id());
+  request.set_node(shown.node());
+  const auto incident = client.incident(request);
+  if (!incident.ok()) return incident.status();
+  std::cout << story_text(*incident, shown.id());
+  return absl::OkStatus();
 }
 
 void add_show(CLI::App& alerts, Session& session) {
@@ -173,12 +122,10 @@ void add_show(CLI::App& alerts, Session& session) {
 }  // namespace
 
 void add_alert_commands(CLI::App& app, Session& session) {
-  CLI::App* alerts =
-      app.add_subcommand("alerts", "List, watch and show alerts and incidents")->fallthrough();
+  CLI::App* alerts = app.add_subcommand("alerts", "List, watch and show alerts")->fallthrough();
   alerts->require_subcommand(1);
   add_list(*alerts, session);
   add_watch(*alerts, session);
-  add_incidents(*alerts, session);
   add_show(*alerts, session);
 }
 

@@ -1,4 +1,4 @@
-// `picketctl alerts list|watch|incidents|show`. Owner: main's thread. Errors: in session.exit_code.
+// `picketctl alerts list|watch|show`. Owner: main's thread. Errors: in session.exit_code.
 #pragma once
 
 #include "collector/cli/session.h"

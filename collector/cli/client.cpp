@@ -183,6 +183,20 @@ absl::StatusOr<v1::GetPolicyResponse> Client::policy(const std::string& version)
   return impl_->call(&v1::OperatorService::Stub::GetPolicy, request);
 }
 
+absl::StatusOr<v1::ListIncidentsResponse> Client::incidents(
+    const v1::ListIncidentsRequest& request) {
+  return impl_->call(&v1::OperatorService::Stub::ListIncidents, request);
+}
+
+absl::StatusOr<v1::GetIncidentResponse> Client::incident(const v1::GetIncidentRequest& request) {
+  return impl_->call(&v1::OperatorService::Stub::GetIncident, request);
+}
+
+absl::StatusOr<v1::ChangeIncidentResponse> Client::change_incident(
+    const v1::ChangeIncidentRequest& request) {
+  return impl_->call(&v1::OperatorService::Stub::ChangeIncident, request);
+}
+
 absl::StatusOr<v1::ListAuditResponse> Client::audit(const v1::ListAuditRequest& request) {
   return impl_->call(&v1::OperatorService::Stub::ListAudit, request);
 }

@@ -37,6 +37,10 @@ class Client {
                                                            const std::string& reason);
   absl::StatusOr<v1::ChangePolicyResponse> change_policy(const v1::ChangePolicyRequest& request);
   absl::StatusOr<v1::GetPolicyResponse> policy(const std::string& version = "");
+  absl::StatusOr<v1::ListIncidentsResponse> incidents(const v1::ListIncidentsRequest& request);
+  absl::StatusOr<v1::GetIncidentResponse> incident(const v1::GetIncidentRequest& request);
+  absl::StatusOr<v1::ChangeIncidentResponse> change_incident(
+      const v1::ChangeIncidentRequest& request);
   absl::StatusOr<v1::ListAuditResponse> audit(const v1::ListAuditRequest& request);
 
  private:

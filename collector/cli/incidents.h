@@ -1,38 +1,27 @@
-// Alerts of one attack as one line: what `picketctl alerts incidents` prints, and the story that an
-// alert is shown with. Plain values, main's thread. Nothing fails; an alert without an incident
-// (of the agent itself, or of an older agent) is in none.
+// How picketctl shows incidents: as a table, each as a whole, as JSON, as the story that an alert
+// belongs to; and the waiver that a false alarm asks for. Pure functions.
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
-#include <vector>
 
-#include "picket/v1/alert.pb.h"
+#include "collector/cli/new_waiver.h"
+#include "picket/v1/operator.pb.h"
 
 namespace picket {
 
-struct IncidentSummary {
-  std::string id, node, workspace;
-  v1::Priority priority = v1::PRIORITY_DEBUG;  // the most severe
-  google::protobuf::Timestamp first, last;
-  uint64_t alerts = 0, count = 0;          // count: with the repeats merged into them
-  std::vector<std::string> stages, rules;  // each once, as they came
-};
+// With a head. Lines are cut to `width` columns; 0: none is.
+std::string incident_table(std::span<const v1::IncidentSummary> incidents, size_t width);
+std::string incident_text(const v1::GetIncidentResponse& incident);
+nlohmann::ordered_json incident_object(const v1::IncidentSummary& incident);
+// The alerts of the incident in order; the one that is `shown` is marked. Empty: it is alone.
+std::string story_text(const v1::GetIncidentResponse& incident, const std::string& shown);
 
-class Incidents {
- public:
-  void add(const v1::Alert& alert);
-  const std::vector<IncidentSummary>& all() const { return all_; }  // in order of their first alert
-
- private:
-  std::vector<IncidentSummary> all_;
-};
-
-std::string incident_text(const IncidentSummary& incident);
-nlohmann::ordered_json incident_object(const IncidentSummary& incident);
-// The alerts of one incident in order; the one that is `shown` is marked. Empty: it is alone.
-std::string story_text(std::span<const v1::Alert> alerts, const std::string& shown);
+// Names of rules, workspace and namespace are taken as they are: InvalidArgument where one would
+// read as a pattern, or where nothing says whose alerts are meant.
+absl::Status fill_waiver(const v1::IncidentSummary& incident, WaiverDraft& draft);
+// For a shell.
+std::string waiver_command(const WaiverDraft& draft);
 
 }  // namespace picket

@@ -8,6 +8,7 @@
 #include "collector/app/version.h"
 #include "collector/cli/alert_commands.h"
 #include "collector/cli/fleet_commands.h"
+#include "collector/cli/incident_commands.h"
 #include "collector/cli/node_commands.h"
 #include "collector/cli/policy_commands.h"
 #include "collector/cli/reference_commands.h"
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
       "hangs up without a word\n"
       "  5  denied");
   picket::add_alert_commands(app, session);
+  picket::add_incident_commands(app, session);
   picket::add_workspace_commands(app, session);
   picket::add_agent_commands(app, session);
   picket::add_fleet_commands(app, session);

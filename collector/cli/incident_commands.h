@@ -1,0 +1,16 @@
+// `picketctl incidents list|get|ack|assign|resolve|reopen`. Owner: main's thread. Errors: in
+// session.exit_code.
+#pragma once
+
+#include "collector/cli/session.h"
+
+namespace CLI {
+class App;
+}
+
+namespace picket {
+
+// `session` outlives the parse.
+void add_incident_commands(CLI::App& app, Session& session);
+
+}  // namespace picket
