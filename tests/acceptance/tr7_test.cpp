@@ -75,8 +75,7 @@ TEST_F(TR7, AnEscapeAfterAReverseShellIsOneStory) {
       picketctl({"alerts", "show", escape["id"]}),
       ::testing::AllOf(::testing::HasSubstr("reverse_shell  (execution)"),
                        ::testing::HasSubstr("escape.core_pattern  (privilege_escalation)")));
-  const auto incident =
-      Alert::parse(picketctl({"alerts", "incidents", "--incident", begun["id"], "-o", "json"}));
+  const auto incident = Alert::parse(picketctl({"incidents", "get", begun["id"], "-o", "json"}));
   EXPECT_THAT(incident["stages"], ::testing::ElementsAre("execution", "privilege_escalation"));
 }
 

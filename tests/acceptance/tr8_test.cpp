@@ -90,6 +90,7 @@ TEST_F(TR8, EachRoleMakesItsOwnCallsAndNoOther) {
       {{"agent", "list"}, "agent.sessions", {"analyst", "responder", "admin"}},
       {{"audit", "list"}, "audit.list", {"analyst", "responder", "admin"}},
       {{"audit", "verify"}, "audit.list", {"analyst", "responder", "admin"}},
+      {{"incidents", "list"}, "incident.list", all},
       {{"workspace", "freeze", "tr8-blue", "--reason", "a test"},
        "workspace.freeze",
        {"responder", "admin"}},
