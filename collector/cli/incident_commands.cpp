@@ -13,7 +13,7 @@
 
 #include "collector/cli/duration.h"
 #include "collector/cli/incidents.h"
-#include "collector/cli/new_waiver.h"
+#include "collector/cli/policy_new_waiver.h"
 #include "collector/cli/render.h"
 #include "common/alert_json.h"
 #include "common/incident_words.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "collector/cli/new_waiver.h"
+#include "collector/cli/policy_new_waiver.h"
 #include "picket/v1/operator.pb.h"
 
 namespace picket {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "collector/cli/new_waiver.h"
 #include "collector/cli/policy_commands.h"
+#include "collector/cli/policy_new_waiver.h"
 #include "collector/cli/policy_render.h"
 #include "common/alert_json.h"
 #include "common/clock.h"

@@ -1,4 +1,4 @@
-#include "collector/cli/new_waiver.h"
+#include "collector/cli/policy_new_waiver.h"
 
 #include <fmt/format.h>
 
