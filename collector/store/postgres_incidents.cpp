@@ -31,6 +31,7 @@ absl::StatusOr<v1::IncidentSummary> read(const Result& rows, int row) {
 
 // One question for all of them.
 absl::Status add_alerts(Pool& pool, std::vector<v1::IncidentSummary>& incidents) {
+  if (incidents.empty()) return absl::OkStatus();
   std::vector<std::string> ids, nodes;
   for (const v1::IncidentSummary& incident : incidents) {
     ids.push_back(incident.id());

@@ -175,12 +175,14 @@ TEST_F(Incident, IsNotChangedOnAStateThatHasPassed) {
 
 TEST_F(Incident, IsForRolesAndNamespaces) {
   const auto node = node_with_incidents();
+  using Calls = std::vector<std::vector<std::string>>;
+  const Calls changes{{"ack", "a1"},
+                      {"assign", "a1", "bob"},
+                      {"resolve", "a1", "--benign", "--reason", "r"},
+                      {"reopen", "a1", "--reason", "r"}};
   for (const char* who : {"vic", "ann"}) {
     EXPECT_EQ(incidents(who, {"get", "a1"}).exit_code, 0) << who;
-    for (const std::vector<std::string>& change : {std::vector<std::string>{"ack", "a1"},
-                                                   {"assign", "a1", "bob"},
-                                                   {"resolve", "a1", "--benign", "--reason", "r"},
-                                                   {"reopen", "a1", "--reason", "r"}}) {
+    for (const auto& change : changes) {
       const ProgramResult refused = incidents(who, change);
       EXPECT_EQ(refused.exit_code, 5) << who << " " << change[0];
       EXPECT_THAT(refused.err, HasSubstr("may not change incidents"));
@@ -188,8 +190,7 @@ TEST_F(Incident, IsForRolesAndNamespaces) {
   }
   EXPECT_THAT(listed("blue"), ElementsAre("b1"));
   EXPECT_EQ(incidents("blue", {"list", "--namespace", "red-ns"}).exit_code, 5);
-  for (const std::vector<std::string>& call :
-       {std::vector<std::string>{"get", "a1"}, {"ack", "a1"}, {"ack", "a1", "--revision", "0"}})
+  for (const auto& call : Calls{{"get", "a1"}, {"ack", "a1"}, {"ack", "a1", "--revision", "0"}})
     EXPECT_EQ(incidents("blue", call).exit_code, 5) << call[0];
   EXPECT_EQ(incidents("blue", {"ack", "b1"}).exit_code, 0);
   EXPECT_EQ(refused(*this, "role_denied"), 8);
