@@ -51,9 +51,11 @@ class IncidentReplicas : public testing::Test {
       collectors_[i] = std::make_unique<Collector>(config, clock_, refused_);
       const absl::Status started = collectors_[i]->start();
       ASSERT_TRUE(started.ok()) << started;
+      grpc::ChannelArguments arguments;
+      arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
       stubs_[i] = v1::OperatorService::NewStub(
-          grpc::CreateChannel(fmt::format("127.0.0.1:{}", collectors_[i]->grpc_port()),
-                              channel_credentials(pki_.files("amy"), kServer)));
+          grpc::CreateCustomChannel(fmt::format("127.0.0.1:{}", collectors_[i]->grpc_port()),
+                                    channel_credentials(pki_.files("amy"), kServer), arguments));
     }
   }
   void TearDown() override {
