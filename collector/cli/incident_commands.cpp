@@ -229,7 +229,12 @@ absl::Status resolve(Client& client, Resolution& asked, bool json) {
   const auto seen = find(client, asked.named, 1);
   if (!seen.ok()) return seen.status();
   const v1::IncidentSummary& incident = seen->incident();
-  if (!asked.revision) asked.revision = incident.handling().revision();
+  const uint64_t revision = incident.handling().revision();
+  // What cannot be resolved needs no waiver either: the collector says why.
+  const bool refused = asked.revision.value_or(revision) != revision ||
+                       incident.handling().state() == v1::INCIDENT_STATE_RESOLVED;
+  if (!asked.revision) asked.revision = revision;
+  if (refused) return change(client, asked, json);
   WaiverDraft draft = asked.waiver;
   if (draft.name.empty()) draft.name = "incident-" + incident.id();
   draft.reason = asked.reason;
