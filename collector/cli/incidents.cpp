@@ -202,8 +202,8 @@ std::string waiver_command(const WaiverDraft& draft) {
   for (const std::string& selector : draft.scope) add("--scope", selector, "");
   add("--owner", draft.owner, "OWNER");
   add("--reason", draft.reason, "WHY");
-  add("--expires", draft.expires, "2026-12-31");
-  add("--key", draft.key.string(), "rules.key");
+  add("--expires", draft.expires, "DAY");
+  add("--key", draft.key.string(), "KEY");
   return text;
 }
 

@@ -206,7 +206,7 @@ TEST_F(Incident, AFalseAlarmBecomesAWaiver) {
   EXPECT_THAT(resolved.out,
               HasSubstr("picketctl waivers add 'incident-b1' --rule 'rule.b1' --scope "
                         "'workspace=dev-aabbccddeeff0011' --scope 'namespace=blue-ns' --owner "
-                        "OWNER --reason 'ann'\\''s builds' --expires 2026-12-31 --key rules.key"));
+                        "OWNER --reason 'ann'\\''s builds' --expires DAY --key KEY"));
   const std::vector<std::string> with_waiver{
       "resolve", "a1",    "--false-alarm",       "--reason",  "the build does that", "--owner",
       "ann",     "--key", folder_ / "rules.key", "--expires", "2099-12-31"};
