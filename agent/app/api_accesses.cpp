@@ -50,6 +50,22 @@ bool is_asked_for(const Workspace& workspace, const ApiAccess& access) {
          (access.container.empty() || access.container == workspace.name);
 }
 
+// nullptr: there is none, or not yet.
+const Workspace* workspace_of(const ApiAccess& access, const WorkspaceTable& workspaces) {
+  const Workspace* found = nullptr;
+  workspaces.for_each([&](const WorkspaceEntry& entry) {
+    if (is_known(entry) && is_asked_for(entry.workspace, access)) found = &entry.workspace;
+  });
+  return found;
+}
+
+// Its first process, once it runs what the workspace is for.
+const Process* first_of(const Workspace* workspace, const ProcessTable& processes) {
+  if (workspace == nullptr) return nullptr;
+  const Process* first = processes.find_pid(workspace->init_pid);
+  return first == nullptr || first->argv.empty() ? nullptr : first;
+}
+
 template <class T>
 void bound(std::deque<T>& list) {
   while (list.size() > kRemembered) list.pop_front();
@@ -130,25 +146,15 @@ const Process* ApiAccesses::find(const Waiting& waiting, const WorkspaceTable& w
   return best;
 }
 
-// The first process of the workspace, once it runs what the workspace is for.
-const Process* ApiAccesses::first(const Waiting& waiting, const WorkspaceTable& workspaces,
-                                  const ProcessTable& processes) const {
-  const Process* found = nullptr;
-  workspaces.for_each([&](const WorkspaceEntry& entry) {
-    if (is_known(entry) && is_asked_for(entry.workspace, waiting.access))
-      found = processes.find_pid(entry.workspace.init_pid);
-  });
-  return found == nullptr || found->argv.empty() ? nullptr : found;
-}
-
 // false: its process may still come.
 bool ApiAccesses::tell_one(const Waiting& waiting, const WorkspaceTable& workspaces,
                            const ProcessTable& processes, const Timeline& timeline, uint64_t now_ns,
                            const Tell& tell) {
   Finding finding = finding_of(waiting.access, timeline);
   const bool is_exec = waiting.access.verb == "exec";
+  const Workspace* workspace = workspace_of(waiting.access, workspaces);
   const Process* process = is_exec ? find(waiting, workspaces, processes, finding.time_ns)
-                                   : first(waiting, workspaces, processes);
+                                   : first_of(workspace, processes);
   if (process == nullptr && now_ns < waiting.until_ns) return false;
   if (process != nullptr && is_exec) {
     joined_.push_back(process->key);
@@ -160,12 +166,9 @@ bool ApiAccesses::tell_one(const Waiting& waiting, const WorkspaceTable& workspa
     tell(std::move(finding));
     return true;
   }
+  if (workspace == nullptr) return true;  // a pod of another node is another agent's
+  finding.workspace = *workspace;
   if (process != nullptr) finding.process = summary(*process);
-  workspaces.for_each([&](const WorkspaceEntry& entry) {
-    if (is_known(entry) && is_asked_for(entry.workspace, waiting.access))
-      finding.workspace = entry.workspace;
-  });
-  if (finding.workspace.id.empty()) return true;  // a pod of another node is another agent's
   if (is_exec) finding.output += "; no such process was seen";
   tell(std::move(finding));
   return true;

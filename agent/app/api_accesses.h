@@ -33,8 +33,6 @@ class ApiAccesses {
   };
   const Process* find(const Waiting& waiting, const WorkspaceTable& workspaces,
                       const ProcessTable& processes, uint64_t asked_ns) const;
-  const Process* first(const Waiting& waiting, const WorkspaceTable& workspaces,
-                       const ProcessTable& processes) const;
   bool tell_one(const Waiting& waiting, const WorkspaceTable& workspaces,
                 const ProcessTable& processes, const Timeline& timeline, uint64_t now_ns,
                 const Tell& tell);
