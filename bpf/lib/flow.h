@@ -52,18 +52,16 @@ PK_INLINE bool pk_add_flow(struct pk_flow_entry *flow) {
   __u64 cookie = flow->ends.socket;
   __u64 workspace = flow->workspace;
   struct pk_cgroup_scope *own = bpf_map_lookup_elem(&cgroups, &workspace);
-  if (own && own->flows >= PK_FLOWS_PER_WORKSPACE) {
+  if (own && !pk_take_place(&own->flows, PK_FLOWS_PER_WORKSPACE)) {
     pk_count_loss(PK_FLOW, workspace);
     return false;
   }
   flow->opened_ns = flow->told_ns = bpf_ktime_get_boot_ns();
   long error = bpf_map_update_elem(&flows, &cookie, flow, BPF_NOEXIST);
-  if (error) {
-    if (error != -17 /* EEXIST */) pk_count_loss(PK_FLOW, workspace);
-    return false;
-  }
-  if (own) __sync_fetch_and_add(&own->flows, 1);
-  return true;
+  if (!error) return true;
+  if (own) __sync_fetch_and_sub(&own->flows, 1);
+  if (error != -17 /* EEXIST */) pk_count_loss(PK_FLOW, workspace);
+  return false;
 }
 
 PK_INLINE void pk_drop_flow(__u64 cookie, __u64 workspace) {

@@ -47,23 +47,29 @@ PK_INLINE __u64 pk_workspace_of(struct task_struct *task) {
   return scope ? scope->workspace : 0;
 }
 
+/* One of `limit` places, or none: exact, however many processes ask at once or are preempted. */
+PK_INLINE bool pk_take_place(__u32 *taken, __u32 limit) {
+  if (*taken >= limit) return false;
+  if (__sync_fetch_and_add(taken, 1) < limit) return true;
+  __sync_fetch_and_sub(taken, 1);
+  return false;
+}
+
 /* Labels a process once: true only for the caller that did it. Everybody else finds the label
  * there. */
 static __noinline bool pk_set_label(struct task_struct *task, __u64 workspace, __u32 origin) {
   struct pk_process_key key = pk_key_of(task);
   struct pk_label label = {.workspace = workspace, .origin = origin};
   struct pk_cgroup_scope *own = bpf_map_lookup_elem(&cgroups, &workspace);
-  if (own && own->labels >= PK_LABELS_PER_WORKSPACE) {
+  if (own && !pk_take_place(&own->labels, PK_LABELS_PER_WORKSPACE)) {
     pk_count_loss(PK_NONE, workspace);
     return false;
   }
   long error = bpf_map_update_elem(&labels, &key, &label, BPF_NOEXIST);
-  if (error) {
-    if (error != -17 /* EEXIST */) pk_count_loss(PK_NONE, workspace);
-    return false;
-  }
-  if (own) __sync_fetch_and_add(&own->labels, 1);
-  return true;
+  if (!error) return true;
+  if (own) __sync_fetch_and_sub(&own->labels, 1);
+  if (error != -17 /* EEXIST */) pk_count_loss(PK_NONE, workspace);
+  return false;
 }
 
 /* True only for the caller that took the label away: the end of a process is told once. */
