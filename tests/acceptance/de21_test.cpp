@@ -126,6 +126,11 @@ TEST_F(DE21, GitPushesToAServerOnNoListAndToTheForge) {
       "cd /src/app && head -c 600000 /dev/urandom >data && "
       "git -c user.name=x -c user.email=x@example commit -q -a -m y");
   push("198.51.100.7", "mine");
+  // git ends before its server hangs up, and only then is the connection over.
+  const auto told_of = deployment().alerts().wait_for("the push", [&](const Alert& alert) {
+    return of(*container_, alert) && alert["rule"] == "exfiltration.git_push";
+  });
+  ASSERT_TRUE(told_of.ok()) << told_of.status();
   const auto alerts = told();
   ASSERT_EQ(alerts.size(), 1u) << Alert(alerts).dump(1);
   EXPECT_EQ(alerts[0]["rule"], "exfiltration.git_push");
