@@ -25,7 +25,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::string_view kPrefix = "picket-canary-";
 constexpr char kName[] = "picket-canary";
 
-// In the child: nothing but system calls, the agent has threads.
+// In the child, in the agent's memory: nothing but system calls.
 [[noreturn]] void enter_and_exec(const char* procs, int program, char* const* argv) {
   char* environment[] = {nullptr};
   const int fd = open(procs, O_WRONLY | O_CLOEXEC);
@@ -172,7 +172,9 @@ std::string Canary::send(const std::string& cgroup, const std::string& word) {
   std::memcpy(name, kName, sizeof(name));
   std::string argument = word;
   char* const argv[] = {name, argument.data(), nullptr};
-  const pid_t child = fork();
+  // A fork would copy the page tables of the whole agent, which then faults on each page. No signal
+  // has a handler in the agent that the child could run.
+  const pid_t child = vfork();
   if (child == 0) enter_and_exec(procs.c_str(), program.get(), argv);
   std::string why = child > 0 ? wait(until) : fmt::format("start a canary: {}", strerror(errno));
   cgroup_id_.store(0, std::memory_order_release);

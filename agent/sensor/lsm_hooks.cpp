@@ -1,13 +1,11 @@
 #include "agent/sensor/lsm_hooks.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include "agent/sensor/hooks.h"
 #include "agent/sensor/probes.h"
@@ -17,11 +15,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "lsm/";
 constexpr size_t kArgumentBytes = 8;
-
-struct Free {
-  void operator()(btf* types) const { btf__free(types); }
-};
-using Types = std::unique_ptr<btf, Free>;
 
 // Returns what it was given.
 std::array<bpf_insn, 2> give_back(size_t arguments) {
@@ -35,13 +28,10 @@ std::array<bpf_insn, 2> give_back(size_t arguments) {
 }
 
 // Empty: the kernel takes it.
-std::string refusal(const btf* types, int function, size_t* arguments) {
-  if (function < 0) return "this kernel has no such hook";
-  const btf_type* type = btf__type_by_id(types, btf__type_by_id(types, function)->type);
-  *arguments = btf_vlen(type);
-  const auto program = give_back(*arguments);
+std::string refusal(const KernelTypes::Function& function) {
+  const auto program = give_back(function.arguments);
   LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_LSM_MAC,
-              .attach_btf_id = static_cast<__u32>(function));
+              .attach_btf_id = function.id);
   const FileDescriptor loaded(bpf_prog_load(BPF_PROG_TYPE_LSM, "picket_probe", "GPL",
                                             program.data(), program.size(), &options));
   return loaded.valid() ? std::string() : fmt::format("cannot load a program: {}", strerror(errno));
@@ -49,20 +39,17 @@ std::string refusal(const btf* types, int function, size_t* arguments) {
 
 }  // namespace
 
-LsmHooks LsmHooks::probe() {
+LsmHooks LsmHooks::probe(const KernelTypes& types) {
   LsmHooks found;
-  const Types types(btf__load_vmlinux_btf());
   for (const Hook& hook : hooks()) {
     if (!is_lsm(hook)) continue;
-    const std::string name = fmt::format("bpf_lsm_{}", hook.hook.substr(kPrefix.size()));
-    size_t arguments = 0;
-    const std::string why =
-        types
-            ? refusal(types.get(), btf__find_by_name_kind(types.get(), name.c_str(), BTF_KIND_FUNC),
-                      &arguments)
-            : "cannot read the kernel's types";
+    const auto function =
+        types.function(fmt::format("bpf_lsm_{}", hook.hook.substr(kPrefix.size())));
+    const std::string why = function            ? refusal(*function)
+                            : types.are_known() ? "this kernel has no such hook"
+                                                : "cannot read the kernel's types";
     if (why.empty())
-      found.arguments_[std::string(hook.program)] = arguments;
+      found.arguments_[std::string(hook.program)] = function->arguments;
     else
       found.refused_[std::string(hook.program)] = why;
   }

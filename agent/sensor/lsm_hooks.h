@@ -8,11 +8,13 @@
 #include <string>
 #include <string_view>
 
+#include "agent/sensor/kernel_types.h"
+
 namespace picket {
 
 class LsmHooks {
  public:
-  static LsmHooks probe();
+  static LsmHooks probe(const KernelTypes& types);
   static LsmHooks none();  // nobody asked for them
 
   // By program (hooks.h): why the kernel does not take its hook.

@@ -1,7 +1,6 @@
 #include "agent/sensor/probes.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,10 +11,12 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "agent/sensor/hooks.h"
+#include "agent/sensor/kernel_types.h"
 #include "agent/sensor/observe_only.h"
 #include "bpf/picket/keyed_hash.h"
 #include "bpf/picket/policy.h"
@@ -51,30 +52,6 @@ bool is_chosen(const Hook& hook, bool compat_calls) {
       return !compat_calls;
   }
   return false;
-}
-
-// Its name says which of the two this kernel has.
-bool has_old_ring_tracepoint() {
-  static const bool kOld = [] {
-    const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
-    return types && btf__find_by_name_kind(types.get(), "btf_trace_io_uring_submit_sqe",
-                                           BTF_KIND_TYPEDEF) > 0;
-  }();
-  return kOld;
-}
-
-// By how many arguments the tracepoint has beside its own: the ring, the request, the answer.
-bool has_answers_as_pointers() {
-  static const bool kPointers = [] {
-    const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
-    const int id =
-        types ? btf__find_by_name_kind(types.get(), "btf_trace_io_uring_complete", BTF_KIND_TYPEDEF)
-              : -1;
-    if (id < 0) return false;
-    const btf_type* pointer = btf__type_by_id(types.get(), btf__type_by_id(types.get(), id)->type);
-    return btf_vlen(btf__type_by_id(types.get(), pointer->type)) == 1 + 3;
-  }();
-  return kPointers;
 }
 
 bpf_program* find_program(sensor_bpf& skeleton, std::string_view name) {
@@ -156,14 +133,22 @@ Probes::Probes(Skeleton skeleton, const ProbeOptions& options, const Refusals& r
   }
 }
 
+// The submission's name says which of the two this kernel has; of the answer, how many arguments
+// there are beside the ring, the request and the answer.
+Probes::RingTracepoints Probes::ring_tracepoints(const KernelTypes& types) {
+  return {.old_submission = types.tracepoint_arguments("io_uring_submit_sqe").has_value(),
+          .answers_are_pointers = types.tracepoint_arguments("io_uring_complete") == 3};
+}
+
 absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
+                                              const RingTracepoints& rings,
                                               const Refusals& refused) {
   first_warning.clear();
   Skeleton skeleton(sensor_bpf__open());
   if (!skeleton)
     return absl::InternalError(fmt::format("cannot open the kernel programs: {}", reason(errno)));
   for (const Hook& hook : hooks())
-    if (hook.hook == kRingSubmission && has_old_ring_tracepoint())
+    if (hook.hook == kRingSubmission && rings.old_submission)
       bpf_program__set_attach_target(find_program(*skeleton, hook.program), 0,
                                      "io_uring_submit_sqe");
   for (const Hook& hook : hooks())
@@ -177,7 +162,7 @@ absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
     return absl::InternalError(fmt::format("cannot draw a random key: {}", strerror(errno)));
   skeleton->rodata->flow_interval_ns = options.flow_interval_ns;
   skeleton->rodata->compat_calls = options.compat_calls;
-  skeleton->rodata->answers_are_pointers = has_answers_as_pointers();
+  skeleton->rodata->answers_are_pointers = rings.answers_are_pointers;
   skeleton->rodata->takes_notes = any_lsm_loads(refused);
   if (!skeleton->rodata->takes_notes)
     for (bpf_map* notes : {skeleton->maps.openings, skeleton->maps.noted})
@@ -189,6 +174,7 @@ absl::StatusOr<Probes::Skeleton> Probes::open(const ProbeOptions& options,
 // Loads each program alone. Neither the kernel's version nor its configuration tells which hooks it
 // takes.
 absl::StatusOr<Probes::Refusals> Probes::find_refused(const ProbeOptions& options,
+                                                      const RingTracepoints& rings,
                                                       const Refusals& known) {
   Refusals refused = known;
   for (const Hook& alone : hooks()) {
@@ -197,7 +183,7 @@ absl::StatusOr<Probes::Refusals> Probes::find_refused(const ProbeOptions& option
     Refusals others;
     for (const Hook& hook : hooks())
       if (hook.program != alone.program) others[std::string(hook.program)] = "tried alone";
-    absl::StatusOr<Skeleton> skeleton = open(options, others);
+    absl::StatusOr<Skeleton> skeleton = open(options, rings, others);
     if (!skeleton.ok()) return skeleton.status();
     const int error = sensor_bpf__load(skeleton->get());
     if (!error) continue;
@@ -211,16 +197,19 @@ absl::StatusOr<Probes::Refusals> Probes::find_refused(const ProbeOptions& option
 
 absl::StatusOr<Probes> Probes::load(const ProbeOptions& options) {
   libbpf_set_print(keep_warning);
-  LsmHooks lsm = options.lsm ? LsmHooks::probe() : LsmHooks::none();
-  absl::StatusOr<Skeleton> skeleton = open(options, lsm.refused());
+  std::optional<KernelTypes> types = KernelTypes::load();
+  LsmHooks lsm = options.lsm ? LsmHooks::probe(*types) : LsmHooks::none();
+  const RingTracepoints rings = ring_tracepoints(*types);
+  types.reset();  // libbpf reads its own
+  absl::StatusOr<Skeleton> skeleton = open(options, rings, lsm.refused());
   if (!skeleton.ok()) return skeleton.status();
   if (sensor_bpf__load(skeleton->get()) == 0)
     return Probes(*std::move(skeleton), options, lsm.refused(), lsm);
 
   const std::string first = first_warning;
-  absl::StatusOr<Refusals> refused = find_refused(options, lsm.refused());
+  absl::StatusOr<Refusals> refused = find_refused(options, rings, lsm.refused());
   if (!refused.ok()) return refused.status();
-  skeleton = open(options, *refused);
+  skeleton = open(options, rings, *refused);
   if (!skeleton.ok()) return skeleton.status();
   if (const int error = sensor_bpf__load(skeleton->get()); error)
     return absl::FailedPreconditionError(

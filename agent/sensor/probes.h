@@ -90,8 +90,15 @@ class Probes {
   using Refusals = std::map<std::string, std::string>;  // program -> reason
 
   Probes(Skeleton skeleton, const ProbeOptions& options, const Refusals& refused, LsmHooks lsm);
-  static absl::StatusOr<Skeleton> open(const ProbeOptions& options, const Refusals& refused);
-  static absl::StatusOr<Refusals> find_refused(const ProbeOptions& options, const Refusals& known);
+  struct RingTracepoints {  // of io_uring, which kernels shape in two ways
+    bool old_submission = false;
+    bool answers_are_pointers = false;
+  };
+  static RingTracepoints ring_tracepoints(const KernelTypes& types);
+  static absl::StatusOr<Skeleton> open(const ProbeOptions& options, const RingTracepoints& rings,
+                                       const Refusals& refused);
+  static absl::StatusOr<Refusals> find_refused(const ProbeOptions& options,
+                                               const RingTracepoints& rings, const Refusals& known);
 
   struct Detach {
     void operator()(bpf_link* link) const;
