@@ -196,6 +196,22 @@ void ConfigReader::read(std::string_view key, std::vector<std::string>& values) 
   values = std::move(read);
 }
 
+// Joined key by key, as any mapping is.
+void ConfigReader::read(std::string_view key, std::map<std::string, std::string>& values) {
+  if (!has(key)) return;
+  ConfigReader below = section(key);
+  std::map<std::string, std::string> read;
+  for (const Layer& layer : below.layers_) {
+    if (!layer.node.IsMap()) continue;
+    for (const auto& entry : layer.node) {
+      if (!entry.first.IsScalar()) continue;
+      const auto [value, is_new] = read.try_emplace(entry.first.Scalar());
+      if (is_new) below.read(value->first, value->second);
+    }
+  }
+  values = std::move(read);
+}
+
 void ConfigReader::read(std::string_view key, std::filesystem::path& value) {
   std::string text;
   read(key, text);

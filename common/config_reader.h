@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -31,6 +32,8 @@ class ConfigReader {
   void read(std::string_view key, bool& value);
   void read(std::string_view key, uint64_t& value, uint64_t least, uint64_t most);
   void read(std::string_view key, std::vector<std::string>& values);
+  // The texts of all files; of one key, the last.
+  void read(std::string_view key, std::map<std::string, std::string>& values);
   // A path relative to the folder of the file that it stands in.
   void read(std::string_view key, std::filesystem::path& value);
   void read(std::string_view key, std::vector<std::filesystem::path>& values);

@@ -54,6 +54,7 @@ constexpr std::chrono::milliseconds kFamilyPatience{2000};
 constexpr const char* kKeptRules = "rules.kept";
 constexpr const char* kRuleBundle = "rules.bundle";
 constexpr const char* kRuleSerials = "rules.serials";
+constexpr const char* kWaivers = "rules.waivers";
 
 std::string boot_id() {
   std::string id;
@@ -69,11 +70,12 @@ EnricherOptions enricher_options(const AgentConfig& config, LiveProcesses& live)
 }
 
 RuleSource::Options rule_options(const AgentConfig& config, bool standalone) {
-  RuleSource::Options options{config.rules, config.rules_key, {}, {}, {}};
+  RuleSource::Options options{config.rules, config.rules_key, {}, {}, {}, {}};
   if (standalone) return options;
   options.kept = config.state_dir / kKeptRules;
   options.bundle = config.state_dir / kRuleBundle;
   options.serials = config.state_dir / kRuleSerials;
+  options.waivers = config.state_dir / kWaivers;
   return options;
 }
 
@@ -198,7 +200,11 @@ absl::Status Agent::Impl::open_uplink() {
     collector_mail->on_command(command);
   };
   callbacks.on_rules = [this](OfferedRules offered) { rule_updates.offer(std::move(offered)); };
-  callbacks.answered_bundle = [this] { return rule_updates.answered_bundle(); };
+  callbacks.on_waivers = [this](v1::WaiverSet set) { rule_updates.offer(std::move(set)); };
+  callbacks.on_hello = [this](v1::Hello& hello) {
+    rule_updates.introduce(hello);
+    hello.mutable_labels()->insert(config.labels.begin(), config.labels.end());
+  };
   callbacks.on_loss = [this](const UplinkLoss& loss) { collector_mail->on_loss(loss); };
   auto& heartbeat_errors =
       registry.counter("picket_heartbeat_errors_total", "Heartbeats that could not be written");

@@ -59,12 +59,16 @@ void read_workspaces(ConfigReader section, AgentConfig& config) {
   section.finish_section();
 }
 
-// Keys of labels as Kubernetes and Docker take them: no blank, not too long, at least one.
+// As Kubernetes and Docker take them.
+bool is_label_key(const std::string& key) {
+  return !key.empty() && key.size() <= kMaxLabelKey && key.find_first_of(" \t\n=") == key.npos;
+}
+
+// At least one.
 void read_keys(ConfigReader& section, std::string_view name, std::vector<std::string>& keys) {
   section.read(name, keys);
   for (const std::string& key : keys) {
-    const bool blank = key.find_first_of(" \t\n=") != key.npos;
-    if (key.empty() || key.size() > kMaxLabelKey || blank)
+    if (!is_label_key(key))
       section.fail(name, fmt::format("\"{}\" is no key of a label or annotation", key));
   }
 }
@@ -80,6 +84,13 @@ void read_selectors(ConfigReader& section, std::string_view name,
                                      "annotation expected",
                                      selector));
   }
+}
+
+void read_labels(ConfigReader& reader, std::map<std::string, std::string>& labels) {
+  reader.read("labels", labels);
+  for (const auto& [key, value] : labels)
+    if (!is_label_key(key) || value.empty())
+      reader.fail("labels", fmt::format("\"{}\" is no label; KEY: VALUE expected", key));
 }
 
 void read_identity(ConfigReader section, AgentConfig& config) {
@@ -125,6 +136,7 @@ absl::StatusOr<AgentConfig> load_config(const std::filesystem::path& file, bool 
   reader->read("state_dir", config.state_dir);
   reader->read("rules", config.rules);
   reader->read("rules_key", config.rules_key);
+  read_labels(*reader, config.labels);
   reader->read("kubernetes_audit", config.kubernetes_audit);
   reader->read("http", config.http);
   reader->read("spool_bytes", config.spool_bytes, 1 << 20, 1ULL << 40);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct AgentConfig {
   std::filesystem::path state_dir = "/var/lib/picket";
   std::vector<std::filesystem::path> rules = {"/usr/share/picket/rules"};
   std::filesystem::path rules_key;  // public; not empty: only signed folders of rules are taken
-  std::filesystem::path kubernetes_audit;  // the API server's log; empty: nobody is joined
+  std::map<std::string, std::string> labels;  // of the node: rollouts of rules select by them
+  std::filesystem::path kubernetes_audit;     // the API server's log; empty: nobody is joined
   CollectorConfig collector;
   std::string http = "127.0.0.1:9470";
   uint64_t spool_bytes = 256ULL << 20;

@@ -1,8 +1,8 @@
-// Keeps a running agent's rules up to date: files that change, SIGHUP, bundles that the collector
-// offers; each way leads to the same reload, between two events of the pipeline. Tells the
-// collector what became of its bundle. first() and start() belong to main; offer(), request() and
-// answered_bundle() to any thread; the rest happens on the watcher's. Errors: a set that is refused
-// is logged, becomes a finding, and the active one stays.
+// Keeps a running agent's rules up to date: files that change, SIGHUP, bundles and waivers that the
+// collector offers; each way leads to the same reload, between two events of the pipeline. Tells
+// the collector what became of what it offered. first() and start() belong to main; offer(),
+// request() and introduce() to any thread; the rest happens on the watcher's. Errors: a set that is
+// refused is logged, becomes a finding, and the active one stays.
 #pragma once
 
 #include <functional>
@@ -37,22 +37,28 @@ class RuleUpdates {
   void request() { watcher_.request(); }
   // A newer one takes the place of one that still waits.
   void offer(OfferedRules rules);
-  // The bundle whose fate the collector was told, or will be: it need not come again.
-  std::string answered_bundle() const;
+  void offer(v1::WaiverSet waivers);
+  // What the collector was told the fate of, or will be: it need not come again.
+  void introduce(v1::Hello& hello) const;
 
  private:
   void reload(RuleWatcher::Cause cause);
   void reread(RuleWatcher::Cause cause);
-  void take_offer();
+  void take_rules(const OfferedRules& offered);
   absl::Status put_in_force(const OfferedRules& offered);
-  void tell(const std::string& refused_id, std::string_view error);
+  void take_waivers(const v1::WaiverSet& offered);
+  void tell();
 
   const Clock& clock_;
   const Doors doors_;
   RuleSource source_;
+  std::string refused_id_, error_;  // as told
   mutable std::mutex mutex_;
-  std::optional<OfferedRules> offered_;  // behind the mutex, as the next
-  std::string answered_;
+  // Behind the mutex.
+  std::optional<OfferedRules> offered_;
+  std::optional<v1::WaiverSet> offered_waivers_;
+  std::string answered_, answered_waivers_;
+  bool answered_shadow_ = false;
   RuleWatcher watcher_;  // last: its thread uses the rest
 };
 

@@ -36,10 +36,10 @@ bool Outbox::report(StreamReport report) {
     ++commands_;
   }
   // The newest is what counts, and they are large.
-  if (std::holds_alternative<OfferedRules>(report)) {
-    std::erase_if(reports_, [](const StreamReport& waiting) {
-      return std::holds_alternative<OfferedRules>(waiting);
-    });
+  if (std::holds_alternative<OfferedRules>(report) ||
+      std::holds_alternative<v1::WaiverSet>(report)) {
+    std::erase_if(reports_,
+                  [&](const StreamReport& waiting) { return waiting.index() == report.index(); });
   }
   // An acknowledgement covers all earlier ones.
   if (!reports_.empty() && std::holds_alternative<v1::Ack>(report) &&

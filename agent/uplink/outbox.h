@@ -34,9 +34,10 @@ struct StreamDone {
 struct OfferedRules {
   std::string bundle_id;
   std::string bundle;  // serialized
+  bool shadow = false;
 };
-using StreamReport =
-    std::variant<StreamWritten, StreamBroken, StreamDone, v1::Ack, v1::Command, OfferedRules>;
+using StreamReport = std::variant<StreamWritten, StreamBroken, StreamDone, v1::Ack, v1::Command,
+                                  OfferedRules, v1::WaiverSet>;
 
 class Outbox {
  public:

@@ -47,6 +47,9 @@ class GrpcStream final : public Stream,
       case v1::ConnectResponse::kRules:
         take_rules(incoming_.rules());
         break;
+      case v1::ConnectResponse::kWaivers:
+        outbox_.report(std::move(*incoming_.mutable_waivers()));
+        break;
       case v1::ConnectResponse::MESSAGE_NOT_SET:
         break;  // a newer collector's message: not for us
     }
@@ -61,7 +64,8 @@ class GrpcStream final : public Stream,
   void take_rules(const v1::RuleBundleChunk& chunk) {
     const auto whole = rules_.add(chunk);
     if (!whole.ok()) SPDLOG_ERROR("{}", std::string(whole.status().message()));
-    if (whole.ok() && *whole) outbox_.report(OfferedRules{rules_.id(), rules_.take()});
+    if (whole.ok() && *whole)
+      outbox_.report(OfferedRules{rules_.id(), rules_.take(), chunk.shadow()});
   }
 
   Outbox& outbox_;

@@ -223,7 +223,7 @@ void Uplink::connect_when_due(Time now) {
   hello.set_boot_id(options_.boot_id);
   hello.set_kernel(options_.kernel);
   hello.set_first_sequence(spool_->first_sequence());
-  if (callbacks_.answered_bundle) hello.set_rules_bundle(callbacks_.answered_bundle());
+  if (callbacks_.on_hello) callbacks_.on_hello(hello);
   stream_->write(request);
 }
 
@@ -243,6 +243,8 @@ void Uplink::handle(StreamReport report) {
     if (callbacks_.on_command) callbacks_.on_command(*command);
   } else if (auto* rules = std::get_if<OfferedRules>(&report)) {
     if (callbacks_.on_rules) callbacks_.on_rules(std::move(*rules));
+  } else if (auto* waivers = std::get_if<v1::WaiverSet>(&report)) {
+    if (callbacks_.on_waivers) callbacks_.on_waivers(std::move(*waivers));
   } else if (std::holds_alternative<StreamBroken>(report)) {
     broken_ = true;
     if (stream_) stream_->release();

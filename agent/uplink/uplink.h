@@ -42,8 +42,9 @@ class Uplink {
   struct Callbacks {
     std::function<void(const v1::Command&)> on_command;
     std::function<void(const UplinkLoss&)> on_loss;
-    std::function<void(OfferedRules)> on_rules;    // may be empty
-    std::function<std::string()> answered_bundle;  // its id, for hello; may be empty
+    std::function<void(OfferedRules)> on_rules;  // may be empty, as the next two
+    std::function<void(v1::WaiverSet)> on_waivers;
+    std::function<void(v1::Hello&)> on_hello;  // adds what the uplink does not know
     std::function<void(uint64_t sequence, const v1::Envelope&)>
         on_spooled;  // after the commit; may be empty
     // What was published before checkpoint(value) is committed, or told as lost; may be empty.

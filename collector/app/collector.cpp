@@ -40,19 +40,19 @@ struct Collector::Parts {
         outputs(config.outputs, kCollectorVersion, *store, writer, clock, metrics),
         trail(writer),
         commands(*store, writer, nodes, clock),
-        bundles(writer, nodes, clock),
-        replicas(*store, writer, nodes, commands, bundles,
+        policy(writer, nodes, clock),
+        replicas(*store, writer, nodes, commands, policy,
                  {[this] { return feed.subscribers() > 0; },
                   [this](const CommitOutcome& outcome) { feed.publish(outcome); }}),
         workers(kQueryThreads, kQueryQueue),
         http(metrics),
-        ingest{writer, nodes, bundles, refusals},
+        ingest{writer, nodes, policy, refusals},
         query{*store,
               feed,
               workers,
               trail,
               commands,
-              bundles,
+              policy,
               nodes,
               refusals,
               refused_peers,
@@ -87,7 +87,7 @@ struct Collector::Parts {
   Outputs outputs;
   const AuditTrail trail;
   Commands commands;
-  RuleBundles bundles;
+  PolicyDistribution policy;
   Replicas replicas;
   WorkerPool workers;
   HealthServer http;
@@ -127,7 +127,7 @@ absl::Status Collector::start() {
   parts_->writer.start();
   parts_->outputs.start();
   absl::Status status = parts_->commands.start();
-  if (status.ok()) status = parts_->bundles.start(*parts_->store);
+  if (status.ok()) status = parts_->policy.start(*parts_->store);
   if (status.ok()) status = parts_->replicas.start();
   if (status.ok()) status = parts_->http.start(config_.http);
   if (!status.ok()) {

@@ -150,15 +150,15 @@ absl::StatusOr<v1::RunCommandResponse> Client::run(const v1::RunCommandRequest& 
   return impl_->call(&v1::OperatorService::Stub::RunCommand, request, time * 2);
 }
 
-absl::StatusOr<v1::PushRulesResponse> Client::push_rules(const std::string& bundle,
-                                                         const std::string& reason) {
+absl::StatusOr<v1::PublishPolicyResponse> Client::publish_policy(const std::string& bundle,
+                                                                 const std::string& reason) {
   if (absl::Status status = impl_->connect(); !status.ok()) return status;
   grpc::ClientContext context;
   context.set_deadline(in(kCallTime));
-  v1::PushRulesResponse response;
-  const auto writer = impl_->stub->PushRules(&context, &response);
+  v1::PublishPolicyResponse response;
+  const auto writer = impl_->stub->PublishPolicy(&context, &response);
   const std::string id = sha256_hex(bundle);  // only for this call: the collector names it itself
-  v1::PushRulesRequest request;
+  v1::PublishPolicyRequest request;
   request.set_reason(reason);
   // A write fails when the collector has answered already.
   bool wanted = true;
@@ -172,8 +172,15 @@ absl::StatusOr<v1::PushRulesResponse> Client::push_rules(const std::string& bund
   return response;
 }
 
-absl::StatusOr<v1::GetRulesResponse> Client::rules() {
-  return impl_->call(&v1::OperatorService::Stub::GetRules, v1::GetRulesRequest{});
+absl::StatusOr<v1::ChangePolicyResponse> Client::change_policy(
+    const v1::ChangePolicyRequest& request) {
+  return impl_->call(&v1::OperatorService::Stub::ChangePolicy, request);
+}
+
+absl::StatusOr<v1::GetPolicyResponse> Client::policy(const std::string& version) {
+  v1::GetPolicyRequest request;
+  request.set_version(version);
+  return impl_->call(&v1::OperatorService::Stub::GetPolicy, request);
 }
 
 absl::StatusOr<v1::ListAuditResponse> Client::audit(const v1::ListAuditRequest& request) {

@@ -33,9 +33,10 @@ class Client {
   absl::StatusOr<v1::GetStatusResponse> status();
   absl::StatusOr<v1::RunCommandResponse> run(const v1::RunCommandRequest& request);
   // `bundle`: a serialized v1::RuleBundle.
-  absl::StatusOr<v1::PushRulesResponse> push_rules(const std::string& bundle,
-                                                   const std::string& reason);
-  absl::StatusOr<v1::GetRulesResponse> rules();
+  absl::StatusOr<v1::PublishPolicyResponse> publish_policy(const std::string& bundle,
+                                                           const std::string& reason);
+  absl::StatusOr<v1::ChangePolicyResponse> change_policy(const v1::ChangePolicyRequest& request);
+  absl::StatusOr<v1::GetPolicyResponse> policy(const std::string& version = "");
   absl::StatusOr<v1::ListAuditResponse> audit(const v1::ListAuditRequest& request);
 
  private:

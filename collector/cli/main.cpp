@@ -9,9 +9,9 @@
 #include "collector/cli/alert_commands.h"
 #include "collector/cli/fleet_commands.h"
 #include "collector/cli/node_commands.h"
+#include "collector/cli/policy_commands.h"
 #include "collector/cli/reference_commands.h"
 #include "collector/cli/rules_commands.h"
-#include "collector/cli/rules_fleet_commands.h"
 #include "collector/cli/session.h"
 #include "common/alert_json.h"
 #include "common/log.h"
@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
   picket::add_fleet_commands(app, session);
   picket::add_audit_commands(app, session);
   picket::add_rules_commands(app, session.json, session.exit_code);
-  picket::add_rules_fleet_commands(app, session);
+  picket::add_policy_commands(app, session);
+  picket::add_waiver_commands(app, session);
   picket::add_doctor_command(app, session);
   picket::add_bugtool_command(app, session);
   CLI::App* version = app.add_subcommand("version", "The version of picketctl");

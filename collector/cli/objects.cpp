@@ -80,6 +80,10 @@ Json node_object(const v1::Node& node) {
               {"last_sequence", node.last_sequence()},
               {"blind_spots", blind},
               {"missing", node.missing()},
+              {"rules_bundle", node.rules().bundle_id()},
+              {"rules_serial", node.rules().serial()},
+              {"rules_shadow", node.rules().shadow()},
+              {"waivers", node.rules().waivers()},
               {"gaps", std::move(gaps)}};
 }
 
@@ -135,28 +139,6 @@ Json command_object(const v1::RunCommandResponse& response) {
               {"detail", result.detail()},          {"dry_run", result.dry_run()},
               {"took_us", result.took_us()},        {"time", time_text(result.time())},
               {"audit", response.audit_id()}};
-}
-
-Json rules_push_object(const v1::PushRulesResponse& response) {
-  return Json{{"bundle", response.bundle().bundle_id()},
-              {"serial", response.bundle().serial()},
-              {"size", response.bundle().size()},
-              {"files", response.bundle().files()},
-              {"nodes", response.nodes()},
-              {"audit", response.audit_id()}};
-}
-
-Json node_rules_object(const v1::Node& node, const v1::GetRulesResponse& rules) {
-  return Json{{"node", node.node()},
-              {"connected", node.connected()},
-              {"state", rules_state(node, rules)},
-              {"bundle", node.rules().bundle_id()},
-              {"serial", node.rules().serial()},
-              {"refused", node.rules().refused_id()},
-              {"error", node.rules().error()},
-              {"since", node.has_rules() ? time_text(node.rules().since()) : ""},
-              {"current_bundle", rules.bundle().bundle_id()},
-              {"current_serial", rules.bundle().serial()}};
 }
 
 Json audit_object(const v1::AuditEntry& entry) {

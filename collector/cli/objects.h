@@ -16,8 +16,6 @@ nlohmann::ordered_json system_call_object(const v1::Node& node, const std::strin
 nlohmann::ordered_json rule_gap_object(const v1::Node& node, const v1::RuleGap& gap);
 nlohmann::ordered_json status_object(const v1::GetStatusResponse& status);
 nlohmann::ordered_json command_object(const v1::RunCommandResponse& response);
-nlohmann::ordered_json rules_push_object(const v1::PushRulesResponse& response);
-nlohmann::ordered_json node_rules_object(const v1::Node& node, const v1::GetRulesResponse& rules);
 nlohmann::ordered_json audit_object(const v1::AuditEntry& entry);
 
 }  // namespace picket

@@ -163,6 +163,7 @@ std::string node_text(const v1::Node& node) {
                         printable(node.sight().why()));
   }
   if (blind != 0) text += fmt::format("  {} blind spots: picketctl coverage\n", blind);
+  if (node.has_rules()) text += fmt::format("  {}\n", rules_words(node.rules()));
   if (node.missing() != 0) {
     text += fmt::format("  {} records never arrived", node.missing());
     for (const v1::SequenceGap& gap : node.gaps()) {
@@ -170,6 +171,17 @@ std::string node_text(const v1::Node& node) {
     }
     text += '\n';
   }
+  return text;
+}
+
+std::string rules_words(const v1::NodeRules& rules) {
+  const std::string serial = rules.serial() == 0 ? "" : fmt::format(", serial {}", rules.serial());
+  std::string text =
+      rules.bundle_id().empty()
+          ? fmt::format("has its own rules{}", serial)
+          : fmt::format("has bundle {}{}{}, since {}", short_id(rules.bundle_id()), serial,
+                        rules.shadow() ? " (on trial)" : "", short_time(rules.since()));
+  if (rules.waivers() != 0) text += fmt::format(", {} waivers", rules.waivers());
   return text;
 }
 
@@ -204,34 +216,6 @@ std::string system_calls_text(const v1::Node& node,
   for (const auto& [name, group] : calls)
     text += fmt::format("  {:<8} {:<24} {}\n", printable(group->state()), printable(name),
                         printable(group->detail()));
-  return text;
-}
-
-std::string rule_bundle_text(const v1::GetRulesResponse& rules) {
-  const v1::RuleBundleInfo& bundle = rules.bundle();
-  if (!rules.has_bundle()) return "no bundle was pushed: each node has its own rules\n";
-  return fmt::format("bundle {}  serial {}, {} files, {} bytes\n  pushed {} by {}: {}\n",
-                     short_id(bundle.bundle_id()), bundle.serial(), bundle.files(), bundle.size(),
-                     short_time(bundle.pushed()), printable(bundle.pushed_by()),
-                     printable(bundle.reason()));
-}
-
-std::string_view rules_state(const v1::Node& node, const v1::GetRulesResponse& rules) {
-  if (!rules.has_bundle()) return "own rules";
-  if (node.rules().bundle_id() == rules.bundle().bundle_id()) return "in force";
-  return node.rules().refused_id() == rules.bundle().bundle_id() ? "refused" : "waiting";
-}
-
-std::string node_rules_text(const v1::Node& node, const v1::GetRulesResponse& rules) {
-  const v1::NodeRules& own = node.rules();
-  std::string text = fmt::format("{}  {}{}\n", printable(node.node()), rules_state(node, rules),
-                                 node.connected() ? "" : "  NOT CONNECTED");
-  text += own.bundle_id().empty()
-              ? fmt::format("  has its own rules{}\n",
-                            own.serial() == 0 ? "" : fmt::format(", serial {}", own.serial()))
-              : fmt::format("  has bundle {}, serial {}, since {}\n", short_id(own.bundle_id()),
-                            own.serial(), short_time(own.since()));
-  if (!own.error().empty()) text += fmt::format("  {}\n", printable(own.error()));
   return text;
 }
 

@@ -19,13 +19,9 @@ std::string node_text(const v1::Node& node);
 std::string coverage_text(const v1::Node& node);
 std::string system_calls_text(
     const v1::Node& node, const std::map<std::string, const v1::SystemCalls*>& calls);  // by name
-std::string rule_bundle_text(const v1::GetRulesResponse& rules);
-std::string node_rules_text(const v1::Node& node, const v1::GetRulesResponse& rules);
+std::string rules_words(const v1::NodeRules& rules);  // what is in force on a node
 std::string audit_line(const v1::AuditEntry& entry);
 
-// What became of the current bundle on the node: "in force", "refused", "waiting", "own rules"
-// where there is none.
-std::string_view rules_state(const v1::Node& node, const v1::GetRulesResponse& rules);
 // To milliseconds: enough to read, `-o json` has the rest.
 std::string short_time(const google::protobuf::Timestamp& time);
 std::string short_id(const std::string& id);            // of containers and bundles; printable

@@ -2,7 +2,6 @@
 if(NOT TARGET picket_rules_commands)
   picket_library(picket_rules_commands
     SOURCES
-      ${CMAKE_CURRENT_LIST_DIR}/explain.cpp
       ${CMAKE_CURRENT_LIST_DIR}/rules_commands.cpp
     LINK picket_replay picket_bundle picket_finding_alert CLI11::CLI11)
 endif()

@@ -18,11 +18,11 @@
 #include "agent/detect/replay/comparison.h"
 #include "agent/detect/replay/replay.h"
 #include "agent/detect/replay/rule_test.h"
+#include "agent/detect/rule/explain.h"
 #include "agent/detect/rule/field.h"
 #include "agent/detect/rule/named_rules.h"
 #include "agent/detect/rule/rule_set.h"
 #include "agent/sensor/recording.h"
-#include "collector/cli/explain.h"
 #include "common/alert_json.h"
 #include "common/clock.h"
 #include "common/printable.h"
@@ -336,8 +336,8 @@ void add_rules_commands(CLI::App& app, bool& json, int& exit_code) {
   const auto paths = std::make_shared<Paths>();
   const auto recordings = std::make_shared<Paths>();
   const auto name = std::make_shared<std::string>();
-  CLI::App* rules = app.add_subcommand(
-      "rules", "Check, test and replay rules without an agent; sign and push them");
+  CLI::App* rules =
+      app.add_subcommand("rules", "Check, test, replay and sign rules, without an agent");
   rules->require_subcommand(1)->fallthrough();  // options of picketctl may stand behind a command
 
   CLI::App* validate = rules->add_subcommand("validate", "Check rule files; exit code 3: errors");

@@ -21,8 +21,9 @@ struct AgentLink {
   virtual ~AgentLink() = default;
   // false: the stream has ended, or too many commands wait on it.
   virtual bool deliver(const v1::Command& command) = 0;
-  // A newer bundle takes the place of one that is still on its way.
-  virtual void offer(std::shared_ptr<const RuleBundle> bundle) = 0;
+  // What is newer takes the place of what is still on its way.
+  virtual void offer(std::shared_ptr<const RuleBundle> bundle, bool shadow) = 0;
+  virtual void offer(std::shared_ptr<const v1::WaiverSet> waivers) = 0;
   // Ends the stream; the agent may come back at once.
   virtual void close(std::string_view why) = 0;
 };

@@ -24,13 +24,13 @@ std::string words(const absl::Status& status) {
 }  // namespace
 
 Replicas::Replicas(Store& store, Writer& writer, NodeRegistry& nodes, Commands& commands,
-                   RuleBundles& bundles, Watchers watchers)
+                   PolicyDistribution& policy, Watchers watchers)
     : store_(store),
       replica_(store.replica()),
       writer_(writer),
       nodes_(nodes),
       commands_(commands),
-      bundles_(bundles),
+      policy_(policy),
       watchers_(std::move(watchers)) {}
 
 Replicas::~Replicas() { stop(); }
@@ -78,7 +78,7 @@ void Replicas::loop() {
 void Replicas::look(Time now) {
   next_look_ = now + kBetweenLooks;
   if (is_cut_) return;
-  act({.alerts = true, .commands = true, .results = false, .nodes = true, .rules = false});
+  act({.alerts = true, .commands = true, .results = false, .nodes = true, .policy = false});
   commands_.look();
   nodes_.close_older(now - kStreamAge, "it is old; the next one may be to another collector");
 }
@@ -88,7 +88,7 @@ void Replicas::act(const News& news) {
   if (news.nodes) leave_moved();
   if (news.commands) deliver_orders();
   if (news.results) commands_.look();
-  if (news.rules) bundles_.refresh(store_);
+  if (news.policy) policy_.refresh();
 }
 
 // Numbers ascend in the order of commits, so nothing that comes later has a lower one. Whoever

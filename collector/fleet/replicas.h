@@ -13,7 +13,7 @@
 
 #include "collector/fleet/commands.h"
 #include "collector/fleet/node_registry.h"
-#include "collector/fleet/rule_bundles.h"
+#include "collector/fleet/policy_distribution.h"
 #include "collector/store/store.h"
 #include "collector/store/writer.h"
 
@@ -29,7 +29,7 @@ class Replicas {
 
   // Everything outlives this object.
   Replicas(Store& store, Writer& writer, NodeRegistry& nodes, Commands& commands,
-           RuleBundles& bundles, Watchers watchers);
+           PolicyDistribution& policy, Watchers watchers);
   ~Replicas();
 
   // Returns when the other collectors know of this one. Before agents come; the writer runs.
@@ -51,7 +51,7 @@ class Replicas {
   Writer& writer_;
   NodeRegistry& nodes_;
   Commands& commands_;
-  RuleBundles& bundles_;
+  PolicyDistribution& policy_;
   const Watchers watchers_;
   std::unique_ptr<NewsWire> wire_;
   std::atomic<bool> stopping_{false};

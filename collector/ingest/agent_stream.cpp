@@ -77,28 +77,28 @@ void AgentStream::on_hello(v1::Hello hello) {
   // In the writer's order: batches of an earlier stream that are still under way count as committed
   // in the answer.
   const auto greet = [self = self_, hello = NodeHello{node_, *hello_}](Store& store) {
-    const auto last = store.greet(hello);
+    const auto known = store.greet(hello);
     const std::lock_guard lock(self->mutex_);
-    self->on_greeted(last);
+    self->on_greeted(known);
   };
   if (!context_.writer.run(greet)) {
     refuse("busy", grpc::StatusCode::RESOURCE_EXHAUSTED, "too many writes are waiting");
   }
 }
 
-void AgentStream::on_greeted(const absl::StatusOr<uint64_t>& last) {
-  if (!last.ok()) {
-    return refuse("not_stored", grpc::StatusCode::UNAVAILABLE, words(last.status()));
+void AgentStream::on_greeted(const absl::StatusOr<Greeting>& known) {
+  if (!known.ok()) {
+    return refuse("not_stored", grpc::StatusCode::UNAVAILABLE, words(known.status()));
   }
   if (finished_ || ending_) return;
   greeted_ = true;
   // On the writer's thread, so no two streams replace each other at once.
   context_.nodes.connect(node_, self_);
-  ack_ = *last;
-  // Read after this stream is known: a bundle that is pushed meanwhile comes by one way or both.
-  if (auto bundle = context_.bundles.current();
-      bundle && bundle->info.bundle_id() != hello_->rules_bundle())
-    send_rules(std::move(bundle));
+  ack_ = known->last_sequence;
+  // Asked after this stream is known: what changes meanwhile comes by one way or both.
+  PolicyDistribution::Offer offer = context_.policy.on_hello(node_, *hello_, known->rules);
+  if (offer.bundle) send_rules(std::move(offer.bundle), offer.shadow);
+  waivers_ = std::move(offer.waivers);
   write_on();
 }
 
@@ -115,7 +115,11 @@ void AgentStream::on_batch(v1::Batch batch) {
     last_received_ = envelope.sequence();
   }
   if (batch.envelopes().empty()) return;
-  const auto committed = [self = self_](const absl::StatusOr<uint64_t>& last) {
+  std::optional<v1::NodeRules> rules;  // the newest that it tells
+  for (const v1::Envelope& envelope : batch.envelopes())
+    if (envelope.has_rules()) rules = envelope.rules();
+  const auto committed = [self = self_, rules](const absl::StatusOr<uint64_t>& last) {
+    if (last.ok() && rules) self->context_.policy.told(self->node_, *rules);
     const std::lock_guard lock(self->mutex_);
     self->on_committed(last);
   };
@@ -145,15 +149,23 @@ bool AgentStream::deliver(const v1::Command& command) {
   return true;
 }
 
-void AgentStream::offer(std::shared_ptr<const RuleBundle> bundle) {
+void AgentStream::offer(std::shared_ptr<const RuleBundle> bundle, bool shadow) {
   const std::lock_guard lock(mutex_);
-  send_rules(std::move(bundle));
+  send_rules(std::move(bundle), shadow);
   write_on();
 }
 
-void AgentStream::send_rules(std::shared_ptr<const RuleBundle> bundle) {
-  if (bundle_ && bundle_->info.bundle_id() == bundle->info.bundle_id()) return;
+void AgentStream::offer(std::shared_ptr<const v1::WaiverSet> waivers) {
+  const std::lock_guard lock(mutex_);
+  waivers_ = std::move(waivers);
+  write_on();
+}
+
+void AgentStream::send_rules(std::shared_ptr<const RuleBundle> bundle, bool shadow) {
+  const bool on_its_way = bundle_ && bundle_->info.bundle_id() == bundle->info.bundle_id();
+  if (on_its_way && bundle_shadow_ == shadow) return;
   bundle_ = std::move(bundle);
+  bundle_shadow_ = shadow;
   bundle_sent_ = 0;
 }
 
@@ -164,9 +176,12 @@ bool AgentStream::next_message(v1::ConnectResponse& message) {
   } else if (!commands_.empty()) {
     *message.mutable_command() = std::move(commands_.front());
     commands_.pop_front();
+  } else if (waivers_) {
+    *message.mutable_waivers() = *std::exchange(waivers_, nullptr);
   } else if (bundle_) {
     *message.mutable_rules() =
         rule_bundle_chunk(bundle_->info.bundle_id(), bundle_->bytes, bundle_sent_);
+    message.mutable_rules()->set_shadow(bundle_shadow_);
     bundle_sent_ += message.rules().data().size();
     if (bundle_sent_ >= bundle_->bytes.size()) bundle_.reset();
   } else {

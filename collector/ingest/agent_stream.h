@@ -1,9 +1,9 @@
-// One node's stream: hello, then batches, each acknowledged after its commit; commands and bundles
-// of rules go the other way, these in parts behind everything else. Messages are decoded here and
-// not by gRPC, so that garbage is counted and named. Owner: gRPC, until OnDone; the writer and the
-// registry hold shares. State is behind one mutex, because gRPC, the writer and the commands'
-// thread all speak to a stream. Errors: the stream is finished with the reason, counted; the agent
-// keeps what was not acknowledged and comes back.
+// One node's stream: hello, then batches, each acknowledged after its commit; commands, waivers and
+// bundles of rules go the other way, these in parts behind everything else. Messages are decoded
+// here and not by gRPC, so that garbage is counted and named. Owner: gRPC, until OnDone; the writer
+// and the registry hold shares. State is behind one mutex, because gRPC, the writer and the
+// commands' thread all speak to a stream. Errors: the stream is finished with the reason, counted;
+// the agent keeps what was not acknowledged and comes back.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -17,7 +17,7 @@
 
 #include "collector/auth/refusals.h"
 #include "collector/fleet/node_registry.h"
-#include "collector/fleet/rule_bundles.h"
+#include "collector/fleet/policy_distribution.h"
 #include "collector/store/writer.h"
 #include "picket/v1/agent.pb.h"
 
@@ -27,7 +27,7 @@ namespace picket {
 struct IngestContext {
   Writer& writer;
   NodeRegistry& nodes;
-  RuleBundles& bundles;
+  PolicyDistribution& policy;
   Refusals& refusals;
 };
 
@@ -44,7 +44,8 @@ class AgentStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnDone() override;
 
   bool deliver(const v1::Command& command) override;
-  void offer(std::shared_ptr<const RuleBundle> bundle) override;
+  void offer(std::shared_ptr<const RuleBundle> bundle, bool shadow) override;
+  void offer(std::shared_ptr<const v1::WaiverSet> waivers) override;
   void close(std::string_view why) override;
 
  private:
@@ -55,13 +56,13 @@ class AgentStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void on_message(v1::ConnectRequest message);
   void on_hello(v1::Hello hello);
   void on_batch(v1::Batch batch);
-  void on_greeted(const absl::StatusOr<uint64_t>& last);
+  void on_greeted(const absl::StatusOr<Greeting>& known);
   void on_committed(const absl::StatusOr<uint64_t>& last);
   void refuse(std::string_view reason, grpc::StatusCode code, const std::string& words);
   void finish(grpc::Status status);
   void read_on();
   void write_on();
-  void send_rules(std::shared_ptr<const RuleBundle> bundle);
+  void send_rules(std::shared_ptr<const RuleBundle> bundle, bool shadow);
   bool next_message(v1::ConnectResponse& message);
 
   IngestContext& context_;
@@ -80,7 +81,9 @@ class AgentStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   std::optional<uint64_t> ack_;  // acknowledgements that wait become one
   std::deque<v1::Command> commands_;
   std::shared_ptr<const RuleBundle> bundle_;  // on its way
-  size_t bundle_sent_ = 0;                    // bytes of it
+  bool bundle_shadow_ = false;
+  size_t bundle_sent_ = 0;                        // bytes of it
+  std::shared_ptr<const v1::WaiverSet> waivers_;  // waits to be sent
 };
 
 }  // namespace picket

@@ -127,17 +127,30 @@ absl::Status answer_nodes(const QueryContext& context, const v1::ListNodesReques
   return absl::OkStatus();
 }
 
-absl::Status answer_rules(const QueryContext& context, v1::GetRulesResponse& response) {
+absl::Status answer_policy(const QueryContext& context, const v1::GetPolicyRequest& request,
+                           v1::GetPolicyResponse& response) {
   auto nodes = known_nodes(context);
   if (!nodes.ok()) return nodes.status();
   for (v1::Node& node : *nodes) {
-    v1::Node& row = *response.add_nodes();
-    row.set_node(node.node());
-    row.set_connected(node.connected());
-    *row.mutable_last_seen() = node.last_seen();
-    if (node.has_rules()) *row.mutable_rules() = std::move(*node.mutable_rules());
+    node.clear_coverage();
+    node.clear_gaps();
   }
-  if (const auto bundle = context.bundles.current()) *response.mutable_bundle() = bundle->info;
+  auto reader = context.store.reader();
+  if (!reader.ok()) return reader.status();
+  const auto versions = (*reader)->bundles();
+  if (!versions.ok()) return versions.status();
+  response.mutable_versions()->Add(versions->begin(), versions->end());
+  context.policy.describe(*nodes, response);
+  if (request.version().empty()) return absl::OkStatus();
+  const auto found = find_version(*versions, request.version());
+  if (!found.ok()) return found.status();
+  const auto bundle = (*reader)->bundle(found->bundle_id());
+  if (!bundle.ok()) return bundle.status();
+  v1::RuleBundle message;
+  if (!message.ParseFromString(bundle->bytes))
+    return absl::DataLossError("read a stored bundle of rules: it is damaged");
+  *response.mutable_version() = *found;
+  response.set_signature(message.signature());
   return absl::OkStatus();
 }
 

@@ -18,7 +18,8 @@ absl::Status answer_agent_sessions(const QueryContext& context, const Caller& ca
                                    v1::ListAgentSessionsResponse& response);
 absl::Status answer_nodes(const QueryContext& context, const v1::ListNodesRequest& request,
                           v1::ListNodesResponse& response);
-absl::Status answer_rules(const QueryContext& context, v1::GetRulesResponse& response);
+absl::Status answer_policy(const QueryContext& context, const v1::GetPolicyRequest& request,
+                           v1::GetPolicyResponse& response);
 absl::Status answer_status(const QueryContext& context, v1::GetStatusResponse& response);
 absl::Status answer_audit(const QueryContext& context, const v1::ListAuditRequest& request,
                           v1::ListAuditResponse& response);

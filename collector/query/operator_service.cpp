@@ -9,7 +9,7 @@
 #include "collector/auth/access.h"
 #include "collector/query/alert_stream.h"
 #include "collector/query/answers.h"
-#include "collector/query/rules_push.h"
+#include "collector/query/policy_publish.h"
 #include "common/alert_json.h"
 #include "common/tls.h"
 #include "picket/v1/operator.grpc.pb.h"
@@ -29,7 +29,7 @@ std::string_view denial(Access access) {
     case Access::command:
       return "may not command";
     case Access::rules:
-      return "may not push rules";
+      return "may not change the policy";
     case Access::investigate:
       return "may not look into sessions or the audit log";
     case Access::read:
@@ -123,18 +123,40 @@ class OperatorService final : public v1::OperatorService::CallbackService {
           return answer_audit(context_, *request, *response);
         });
   }
-  Unary* GetRules(Call* call, const v1::GetRulesRequest* /*request*/,
-                  v1::GetRulesResponse* response) override {
-    return answer(*call, {Access::read, "rules.status", ""}, [=, this](const Caller& /*caller*/) {
-      return answer_rules(context_, *response);
-    });
+  Unary* GetPolicy(Call* call, const v1::GetPolicyRequest* request,
+                   v1::GetPolicyResponse* response) override {
+    return answer(*call, {Access::read, "policy.status", request->version()},
+                  [=, this](const Caller& /*caller*/) {
+                    return answer_policy(context_, *request, *response);
+                  });
   }
 
   // What is denied goes on to the audit log, too.
-  grpc::ServerReadReactor<v1::PushRulesRequest>* PushRules(
-      Call* call, v1::PushRulesResponse* response) override {
+  grpc::ServerReadReactor<v1::PublishPolicyRequest>* PublishPolicy(
+      Call* call, v1::PublishPolicyResponse* response) override {
     const Caller caller = identify(*call);
-    return new RulesPush(context_, caller, check(caller, Access::rules), *response);
+    return new PolicyPublish(context_, caller, check(caller, Access::rules), *response);
+  }
+  Unary* ChangePolicy(Call* call, const v1::ChangePolicyRequest* request,
+                      v1::ChangePolicyResponse* response) override {
+    Unary* reactor = call->DefaultReactor();
+    const Caller caller = identify(*call);
+    const PolicyChange change{caller.actor(), *request, caller.source};
+    const grpc::Status denied = check(caller, Access::rules);
+    const auto work = [=, this] {
+      if (!denied.ok()) {
+        context_.policy.refuse(change, absl::PermissionDeniedError(denied.error_message()));
+        return reactor->Finish(denied);
+      }
+      auto changed = context_.policy.change(change);
+      if (changed.ok()) *response = *std::move(changed);
+      reactor->Finish(grpc_status(changed.status()));
+    };
+    if (!context_.workers.post(work)) {
+      context_.refusals.add("busy");
+      reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls are waiting"});
+    }
+    return reactor;
   }
 
   Unary* RunCommand(Call* call, const v1::RunCommandRequest* request,
@@ -190,8 +212,9 @@ class OperatorService final : public v1::OperatorService::CallbackService {
       return deny(caller, "scope_denied",
                   fmt::format("{} has no rights in cluster \"{}\"", uri, context_.cluster));
     if (access == Access::rules && !scope.namespaces.empty())
-      return deny(caller, "scope_denied",
-                  fmt::format("{} is limited to namespaces, and rules are for all of them", uri));
+      return deny(
+          caller, "scope_denied",
+          fmt::format("{} is limited to namespaces, and the policy is for all of them", uri));
     return grpc::Status::OK;
   }
 

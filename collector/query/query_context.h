@@ -11,7 +11,7 @@
 #include "collector/auth/refusals.h"
 #include "collector/fleet/commands.h"
 #include "collector/fleet/node_registry.h"
-#include "collector/fleet/rule_bundles.h"
+#include "collector/fleet/policy_distribution.h"
 #include "collector/query/alert_feed.h"
 #include "collector/query/audit_trail.h"
 #include "collector/query/worker_pool.h"
@@ -27,7 +27,7 @@ struct QueryContext {
   WorkerPool& workers;
   const AuditTrail& trail;
   Commands& commands;
-  RuleBundles& bundles;
+  PolicyDistribution& policy;
   const NodeRegistry& nodes;
   Refusals& refusals;
   const RefusalCounts& refused_peers;

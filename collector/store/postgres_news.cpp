@@ -21,11 +21,11 @@ void add(News& news, std::string_view word) {
   news.commands = news.commands || word == "commands";
   news.results = news.results || word == "results";
   news.nodes = news.nodes || word == "nodes";
-  news.rules = news.rules || word == "rules";
+  news.policy = news.policy || word == "policy";
 }
 
 bool is_any(const News& news) {
-  return news.alerts || news.commands || news.results || news.nodes || news.rules;
+  return news.alerts || news.commands || news.results || news.nodes || news.policy;
 }
 
 }  // namespace

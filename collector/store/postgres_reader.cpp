@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "collector/store/lookup.h"
+#include "collector/store/node_row.h"
+#include "collector/store/postgres_policy.h"
 #include "common/alert_json.h"
 
 namespace picket::postgres {
@@ -75,7 +77,13 @@ class Reader final : public StoreReader {
       const std::vector<std::string>& commands) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
-  absl::StatusOr<RuleBundle> rules() override;
+  absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() override {
+    return postgres::bundles(*pool_);
+  }
+  absl::StatusOr<RuleBundle> bundle(const std::string& bundle_id) override {
+    return postgres::bundle(*pool_, bundle_id);
+  }
+  absl::StatusOr<v1::FleetPolicy> policy() override { return postgres::policy(*pool_); }
   absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) override;
 
  private:
@@ -253,7 +261,8 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
   const auto rows = pool_->query(
       "SELECT n.node, n.agent_version, n.kernel, n.last_seen_ns, n.coverage, n.sight, n.rules, "
       "coalesce(s.last_sequence, 0), (SELECT coalesce(sum(missing), 0)::bigint FROM streams WHERE "
-      "node = n.node), (n.replica IN (SELECT replica FROM live_replicas))::int::bigint FROM nodes "
+      "node = n.node), (n.replica IN (SELECT replica FROM live_replicas))::int::bigint, n.labels "
+      "FROM nodes "
       "n LEFT JOIN streams s ON s.node "
       "= n.node AND s.epoch = n.epoch "
       "ORDER BY n.node");
@@ -270,6 +279,7 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
       status = parse(*node.mutable_sight(), rows->bytes(row, 5), "sight");
     if (status.ok() && !rows->bytes(row, 6).empty())
       status = parse(*node.mutable_rules(), rows->bytes(row, 6), "state of rules");
+    if (status.ok()) status = add_labels(rows->bytes(row, 10), node);
     if (!status.ok()) return status;
     node.set_last_sequence(rows->number(row, 7));
     node.set_missing(rows->number(row, 8));
@@ -294,17 +304,6 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
     entry.set_hash(rows->text(row, 1));
   }
   return entries;
-}
-
-absl::StatusOr<RuleBundle> Reader::rules() {
-  const auto rows = pool_->query("SELECT info, bundle FROM rules");
-  if (!rows.ok()) return rows.status();
-  if (rows->rows() == 0) return absl::NotFoundError("no bundle of rules was pushed");
-  RuleBundle bundle;
-  absl::Status status = parse(bundle.info, rows->bytes(0, 0), "bundle of rules");
-  if (!status.ok()) return status;
-  bundle.bytes = rows->bytes(0, 1);
-  return bundle;
 }
 
 absl::StatusOr<std::optional<uint64_t>> Reader::output_cursor(const std::string& output) {

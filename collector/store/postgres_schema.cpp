@@ -18,7 +18,7 @@ CREATE TABLE nodes (
   node key PRIMARY KEY, agent_version TEXT NOT NULL DEFAULT '', kernel TEXT NOT NULL DEFAULT '',
   boot_id TEXT NOT NULL DEFAULT '', epoch TEXT NOT NULL, last_seen_ns BIGINT NOT NULL,
   coverage BYTEA NOT NULL DEFAULT '', sight BYTEA NOT NULL DEFAULT '',
-  rules BYTEA NOT NULL DEFAULT '', replica BIGINT NOT NULL DEFAULT 0
+  rules BYTEA NOT NULL DEFAULT '', labels BYTEA NOT NULL DEFAULT '', replica BIGINT NOT NULL DEFAULT 0
 );
 CREATE TABLE streams (
   node key, epoch key, last_sequence BIGINT NOT NULL, missing BIGINT NOT NULL,
@@ -65,8 +65,10 @@ CREATE TABLE agent_sessions (
 );
 CREATE INDEX agent_sessions_by_id ON agent_sessions (id);
 CREATE INDEX agent_sessions_by_time ON agent_sessions (node, last_ns);
-CREATE TABLE rules (one BIGINT PRIMARY KEY CHECK (one = 1), info BYTEA NOT NULL,
-  bundle BYTEA NOT NULL);
+CREATE TABLE rule_bundles (id key PRIMARY KEY, number BIGINT GENERATED ALWAYS AS IDENTITY,
+  info BYTEA NOT NULL, bundle BYTEA NOT NULL);
+CREATE TABLE policy (one BIGINT PRIMARY KEY CHECK (one = 1), revision BIGINT NOT NULL,
+  policy BYTEA NOT NULL);
 CREATE TABLE output_cursors (output key PRIMARY KEY, number BIGINT NOT NULL);
 CREATE SEQUENCE replicas AS INTEGER CYCLE;
 CREATE VIEW live_replicas AS SELECT objid::bigint AS replica FROM pg_locks WHERE

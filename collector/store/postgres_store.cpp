@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "collector/audit/chain.h"
+#include "collector/store/node_row.h"
+#include "collector/store/postgres_policy.h"
 #include "collector/store/postgres_reader.h"
 #include "collector/store/postgres_schema.h"
 #include "collector/store/postgres_tables.h"
@@ -153,7 +155,7 @@ absl::StatusOr<CommitOutcome> PostgresStore::commit(std::span<const NodeBatch> b
   return outcome;
 }
 
-absl::StatusOr<uint64_t> PostgresStore::greet(const NodeHello& hello) {
+absl::StatusOr<Greeting> PostgresStore::greet(const NodeHello& hello) {
   auto transaction = begin(Turn::ingest);
   if (!transaction.ok()) return transaction.status();
   const auto other = connection_->run(
@@ -163,10 +165,11 @@ absl::StatusOr<uint64_t> PostgresStore::greet(const NodeHello& hello) {
   if (!other.ok()) return other.status();
   if (other->rows() != 0) transaction->tell("nodes");
   const auto set = connection_->run(
-      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns, replica) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (node) DO UPDATE SET agent_version = "
-      "excluded.agent_version, kernel = excluded.kernel, boot_id = excluded.boot_id, epoch = "
-      "excluded.epoch, last_seen_ns = excluded.last_seen_ns, replica = excluded.replica",
+      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns, labels, "
+      "replica) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (node) DO UPDATE SET "
+      "agent_version = excluded.agent_version, kernel = excluded.kernel, boot_id = "
+      "excluded.boot_id, epoch = excluded.epoch, last_seen_ns = excluded.last_seen_ns, labels = "
+      "excluded.labels, replica = excluded.replica RETURNING rules",
       Values()
           .add(hello.node)
           .add(hello.hello.agent_version())
@@ -174,6 +177,7 @@ absl::StatusOr<uint64_t> PostgresStore::greet(const NodeHello& hello) {
           .add(hello.hello.boot_id())
           .add(hello.hello.epoch())
           .add(clock_.wall_ns())
+          .add_bytes(kept_labels(hello.hello))
           .add(number_));
   if (!set.ok()) return set.status();
   const auto last =
@@ -181,7 +185,7 @@ absl::StatusOr<uint64_t> PostgresStore::greet(const NodeHello& hello) {
                        Values().add(hello.node).add(hello.hello.epoch()));
   if (!last.ok()) return last.status();
   if (absl::Status status = transaction->commit(); !status.ok()) return status;
-  return last->rows() == 0 ? 0 : last->number(0, 0);
+  return greeting(last->rows() == 0 ? 0 : last->number(0, 0), set->bytes(0, 0));
 }
 
 // Another collector may have its newest stream by now, and goes on seeing it.
@@ -238,15 +242,26 @@ absl::Status PostgresStore::close_command(const std::string& id, CommandState st
   return closed.ok() ? transaction->commit() : closed.status();
 }
 
-absl::Status PostgresStore::set_rules(const RuleBundle& bundle) {
+absl::Status PostgresStore::add_bundle(const RuleBundle& bundle) {
   auto transaction = begin();
   if (!transaction.ok()) return transaction.status();
-  const auto set = connection_->run(
-      "INSERT INTO rules VALUES (1, $1, $2) ON CONFLICT (one) DO UPDATE SET info = excluded.info, "
-      "bundle = excluded.bundle",
-      Values().add_bytes(bundle.info.SerializeAsString()).add_bytes(bundle.bytes));
-  transaction->tell("rules");
-  return set.ok() ? transaction->commit() : set.status();
+  absl::Status status = postgres::add_bundle(*connection_, bundle);
+  return status.ok() ? transaction->commit() : status;
+}
+
+absl::Status PostgresStore::remove_bundle(const std::string& bundle_id) {
+  auto transaction = begin();
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = postgres::remove_bundle(*connection_, bundle_id);
+  return status.ok() ? transaction->commit() : status;
+}
+
+absl::Status PostgresStore::set_policy(const v1::FleetPolicy& policy) {
+  auto transaction = begin();
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = postgres::set_policy(*connection_, policy);
+  transaction->tell("policy");
+  return status.ok() ? transaction->commit() : status;
 }
 
 absl::Status PostgresStore::set_output_cursor(const std::string& output, uint64_t row) {

@@ -37,13 +37,15 @@ class PostgresStore final : public Store, public Replica {
   static absl::StatusOr<bool> has_audit_key(const PostgresOptions& options);
 
   absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override;
-  absl::StatusOr<uint64_t> greet(const NodeHello& hello) override;
+  absl::StatusOr<Greeting> greet(const NodeHello& hello) override;
   absl::Status node_left(const std::string& node) override;
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override;
   absl::Status add_command(const std::string& node, const v1::Command& command) override;
   absl::Status close_command(const std::string& id, CommandState state) override;
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override;
-  absl::Status set_rules(const RuleBundle& bundle) override;
+  absl::Status add_bundle(const RuleBundle& bundle) override;
+  absl::Status remove_bundle(const std::string& bundle_id) override;
+  absl::Status set_policy(const v1::FleetPolicy& policy) override;
   absl::Status set_output_cursor(const std::string& output, uint64_t row) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "collector/store/lookup.h"
+#include "collector/store/node_row.h"
 #include "collector/store/sqlite.h"
+#include "collector/store/sqlite_policy.h"
 #include "common/alert_json.h"
 
 namespace picket::sqlite {
@@ -55,8 +57,14 @@ class Reader final : public StoreReader {
       const std::vector<std::string>& commands) override;
   absl::StatusOr<std::vector<v1::Node>> nodes(size_t gaps) override;
   absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) override;
-  absl::StatusOr<RuleBundle> rules() override;
   absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) override;
+  absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() override {
+    return sqlite::bundles(db_);
+  }
+  absl::StatusOr<RuleBundle> bundle(const std::string& bundle_id) override {
+    return sqlite::bundle(db_, bundle_id);
+  }
+  absl::StatusOr<v1::FleetPolicy> policy() override { return sqlite::policy(db_); }
 
  private:
   absl::StatusOr<Statement> select_alerts(const char* columns, const AlertQuery& query,
@@ -295,8 +303,8 @@ absl::Status Reader::add_gaps(v1::Node& node, const std::string& epoch, size_t m
 
 absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
   auto select = db_.prepare(
-      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight, rules FROM nodes "
-      "ORDER BY node");
+      "SELECT node, agent_version, kernel, epoch, last_seen_ns, coverage, sight, rules, "
+      "labels FROM nodes ORDER BY node");
   if (!select.ok()) return select.status();
   std::vector<v1::Node> nodes;
   while (true) {
@@ -313,6 +321,7 @@ absl::StatusOr<std::vector<v1::Node>> Reader::nodes(size_t gaps) {
       status = parse(*node.mutable_sight(), *select, 6, "sight");
     if (status.ok() && !select->bytes(7).empty())
       status = parse(*node.mutable_rules(), *select, 7, "state of rules");
+    if (status.ok()) status = add_labels(select->bytes(8), node);
     if (status.ok()) status = add_gaps(node, select->text(3), gaps);
     if (!status.ok()) return status;
   }
@@ -342,19 +351,6 @@ absl::StatusOr<std::vector<v1::AuditEntry>> Reader::audit(uint64_t sequence, siz
     entry.set_source(select->text(9));
     entry.set_signature(std::string(select->bytes(10)));
   }
-}
-
-absl::StatusOr<RuleBundle> Reader::rules() {
-  auto select = db_.prepare("SELECT info, bundle FROM rules");
-  if (!select.ok()) return select.status();
-  const auto row = select->step();
-  if (!row.ok()) return row.status();
-  if (!*row) return absl::NotFoundError("no bundle of rules was pushed");
-  RuleBundle bundle;
-  if (absl::Status status = parse(bundle.info, *select, 0, "bundle of rules"); !status.ok())
-    return status;
-  bundle.bytes = select->bytes(1);
-  return bundle;
 }
 
 absl::StatusOr<std::optional<uint64_t>> Reader::output_cursor(const std::string& output) {

@@ -89,6 +89,15 @@ CREATE INDEX alerts_by_namespace ON alerts (namespace, time_ns, row);
 )",
     R"(
 CREATE TABLE output_cursors (output TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+)",
+    // Of one bundle came versions of it.
+    R"(
+CREATE TABLE rule_bundles (row INTEGER PRIMARY KEY AUTOINCREMENT, info BLOB NOT NULL,
+  bundle BLOB NOT NULL);
+INSERT INTO rule_bundles (info, bundle) SELECT info, bundle FROM rules;
+DROP TABLE rules;
+CREATE TABLE policy (only INTEGER PRIMARY KEY CHECK (only = 1), policy BLOB NOT NULL);
+ALTER TABLE nodes ADD COLUMN labels BLOB NOT NULL DEFAULT x'';
 )"};
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "collector/store/sqlite_store.h"
+#include "collector/store/node_row.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <cstring>
 
 #include "collector/audit/chain.h"
+#include "collector/store/sqlite_policy.h"
 #include "collector/store/sqlite_reader.h"
 #include "collector/store/sqlite_schema.h"
 #include "common/alert_json.h"
@@ -91,12 +93,13 @@ absl::StatusOr<CommitOutcome> SqliteStore::commit(std::span<const NodeBatch> bat
   return outcome;
 }
 
-absl::StatusOr<uint64_t> SqliteStore::greet(const NodeHello& hello) {
+absl::StatusOr<Greeting> SqliteStore::greet(const NodeHello& hello) {
   auto set = db_.prepare(
-      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns) "
-      "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+      "INSERT INTO nodes (node, agent_version, kernel, boot_id, epoch, last_seen_ns, labels) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
       "agent_version = excluded.agent_version, kernel = excluded.kernel, "
-      "boot_id = excluded.boot_id, epoch = excluded.epoch, last_seen_ns = excluded.last_seen_ns");
+      "boot_id = excluded.boot_id, epoch = excluded.epoch, last_seen_ns = excluded.last_seen_ns, "
+      "labels = excluded.labels");
   if (!set.ok()) return set.status();
   absl::Status status = set->bind(hello.node)
                             .bind(hello.hello.agent_version())
@@ -104,13 +107,16 @@ absl::StatusOr<uint64_t> SqliteStore::greet(const NodeHello& hello) {
                             .bind(hello.hello.boot_id())
                             .bind(hello.hello.epoch())
                             .bind(clock_.wall_ns())
+                            .bind_bytes(kept_labels(hello.hello))
                             .run();
   if (!status.ok()) return status;
-  auto last = db_.prepare("SELECT last_sequence FROM streams WHERE node = ? AND epoch = ?");
-  if (!last.ok()) return last.status();
-  const auto row = last->bind(hello.node).bind(hello.hello.epoch()).step();
+  auto known = db_.prepare(
+      "SELECT coalesce(last_sequence, 0), rules FROM nodes LEFT JOIN streams USING (node, epoch) "
+      "WHERE node = ?");
+  if (!known.ok()) return known.status();
+  const auto row = known->bind(hello.node).step();
   if (!row.ok()) return row.status();
-  return *row ? last->number(0) : 0;
+  return greeting(known->number(0), known->bytes(1));
 }
 
 absl::Status SqliteStore::node_left(const std::string& node) {
@@ -189,10 +195,16 @@ absl::StatusOr<std::vector<OpenCommand>> SqliteStore::open_commands() {
   }
 }
 
-absl::Status SqliteStore::set_rules(const RuleBundle& bundle) {
-  auto set = db_.prepare("INSERT OR REPLACE INTO rules VALUES (1, ?, ?)");
-  if (!set.ok()) return set.status();
-  return set->bind_bytes(bundle.info.SerializeAsString()).bind_bytes(bundle.bytes).run();
+absl::Status SqliteStore::add_bundle(const RuleBundle& bundle) {
+  return sqlite::add_bundle(db_, bundle);
+}
+
+absl::Status SqliteStore::remove_bundle(const std::string& bundle_id) {
+  return sqlite::remove_bundle(db_, bundle_id);
+}
+
+absl::Status SqliteStore::set_policy(const v1::FleetPolicy& policy) {
+  return sqlite::set_policy(db_, policy);
 }
 
 absl::Status SqliteStore::set_output_cursor(const std::string& output, uint64_t row) {

@@ -56,6 +56,12 @@ struct NodeHello {
   v1::Hello hello;
 };
 
+// What was known of a node that comes.
+struct Greeting {
+  uint64_t last_sequence = 0;  // committed of the spool's epoch; 0: none
+  v1::NodeRules rules;
+};
+
 enum class CommandState { issued, done, failed, expired, interrupted };
 
 constexpr std::string_view to_string(CommandState state) {
@@ -79,7 +85,7 @@ struct OpenCommand {
   v1::Command command;
 };
 
-// The rules that the nodes shall have.
+// A version of the rules.
 struct RuleBundle {
   v1::RuleBundleInfo info;
   std::string bytes;  // a serialized v1::RuleBundle
@@ -138,15 +144,18 @@ struct StoreReader {
   // Ascending, after `sequence`.
   virtual absl::StatusOr<std::vector<v1::AuditEntry>> audit(uint64_t sequence, size_t limit) = 0;
   virtual absl::StatusOr<uint64_t> last_audit_sequence() = 0;
-  // NotFound: none was set.
-  virtual absl::StatusOr<RuleBundle> rules() = 0;
+  // In the order in which they were added.
+  virtual absl::StatusOr<std::vector<v1::RuleBundleInfo>> bundles() = 0;
+  virtual absl::StatusOr<RuleBundle> bundle(const std::string& bundle_id) = 0;  // NotFound
+  // NotFound: none was ever set.
+  virtual absl::StatusOr<v1::FleetPolicy> policy() = 0;
   // The row up to which the output of this name is done with the alerts; nullopt: it never began.
   virtual absl::StatusOr<std::optional<uint64_t>> output_cursor(const std::string& output) = 0;
 };
 
 // What happened on a database that several collectors share.
 struct News {
-  bool alerts = false, commands = false, results = false, nodes = false, rules = false;
+  bool alerts = false, commands = false, results = false, nodes = false, policy = false;
 };
 
 struct NewsWire {
@@ -180,8 +189,8 @@ struct Store {
 
   // One transaction: all of it, or nothing. An envelope is stored once per (node, epoch, sequence).
   virtual absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) = 0;
-  // Remembers the node and returns the last committed sequence of its epoch; 0: none.
-  virtual absl::StatusOr<uint64_t> greet(const NodeHello& hello) = 0;
+  // Remembers the node and what it said of itself.
+  virtual absl::StatusOr<Greeting> greet(const NodeHello& hello) = 0;
   // It has no stream to this collector any more.
   virtual absl::Status node_left(const std::string& node) = 0;
 
@@ -194,8 +203,12 @@ struct Store {
   // Those that nobody waits for any more.
   virtual absl::StatusOr<std::vector<OpenCommand>> open_commands() = 0;
 
-  // In place of the one before.
-  virtual absl::Status set_rules(const RuleBundle& bundle) = 0;
+  // In place of one of the same id.
+  virtual absl::Status add_bundle(const RuleBundle& bundle) = 0;
+  virtual absl::Status remove_bundle(const std::string& bundle_id) = 0;  // gone: nothing to do
+  // In place of the one before. Aborted: its revision does not follow on that of the one that is
+  // kept, which another collector has changed.
+  virtual absl::Status set_policy(const v1::FleetPolicy& policy) = 0;
 
   virtual absl::Status set_output_cursor(const std::string& output, uint64_t row) = 0;
 

@@ -139,7 +139,7 @@ TEST_F(PO3, ASetFromTheCollectorLosesNothingEither) {
   make("fleet", kFirst + kMarkRule +
                     rule("test.added", "evt.type in (execve, execveat) and proc.args = added"));
   sign("fleet", 2);
-  push("fleet");
+  hand_out("fleet", 2);
   expect_status("in force");
   ASSERT_TRUE(container->wait_for(*script).ok());
   ASSERT_EQ(container->run({"true", "added"})->exit_code, 0);

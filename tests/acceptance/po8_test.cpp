@@ -97,8 +97,9 @@ TEST_F(PO8, TheCollectorsBundlesAreJudgedByTheAgent) {
   // One that the key signed is in force, also after both began anew.
   make("fleet", kFleet);
   sign("fleet", 10);
-  push("fleet");
+  hand_out("fleet", 10);
   expect_status("in force");
+  EXPECT_EQ(nlohmann::json::parse(picketctl({"nodes", "-o", "json"}))["rules_serial"], 10);
   EXPECT_EQ(fleet_alerts(), 1U);
   ASSERT_TRUE(deployment().stop_agent().ok());
   ASSERT_TRUE(deployment().stop_collector().ok());
@@ -114,7 +115,7 @@ TEST_F(PO8, TheCollectorsBundlesAreJudgedByTheAgent) {
   ASSERT_TRUE(deployment().start_collector().ok());
   make("old", kGood);
   sign("old", 9);
-  push("old");
+  hand_out("old", 9);
   expect_status("refused", "serial 9 is older than 10, which is in force");
   EXPECT_EQ(fleet_alerts(), 1U) << "of the new collector";
 
@@ -124,14 +125,18 @@ TEST_F(PO8, TheCollectorsBundlesAreJudgedByTheAgent) {
   std::filesystem::rename(path("configured.pub"), path("rules.pub"));
   make("foreign", kAltered);
   sign("foreign", 11);
-  push("foreign");
+  hand_out("foreign", 11);
   expect_status("refused", "was not made with the configured key");
   expect_refused("was not made with the configured key");
   EXPECT_EQ(fleet_alerts(), 2U);
+  ASSERT_TRUE(deployment().stop_agent().ok());
+  ASSERT_TRUE(deployment().start_agent().ok());
+  EXPECT_EQ(fleet_alerts(), 3U) << "the last good one stays";
 
   // What is altered behind its signature does not even leave.
   ASSERT_TRUE(write_file(path("foreign/test.yaml"), kGood).ok());
-  EXPECT_THAT(push("foreign", 3), ::testing::HasSubstr("test.yaml was altered"));
+  EXPECT_THAT(picketctl({"policy", "publish", path("foreign"), "--reason", "of a test"}, 3),
+              ::testing::HasSubstr("test.yaml was altered"));
 }
 
 }  // namespace

@@ -47,12 +47,14 @@ class SignedRulesTest : public AcceptanceTest {
     picketctl({"rules", "sign", path(folder), "--key", path("rules.key"), "--serial",
                std::to_string(serial)});
   }
-  std::string push(const std::string& folder, int exit_code = 0) {
-    return picketctl({"rules", "push", path(folder), "--reason", "of a test"}, exit_code);
+  // Published and on its way to every node.
+  void hand_out(const std::string& folder, int serial) {
+    picketctl({"policy", "publish", path(folder), "--reason", "of a test"});
+    picketctl({"policy", "rollout", std::to_string(serial), "--reason", "of a test"});
   }
   // What the collector knows of the one node; null while it knows of none.
   nlohmann::json rules_status() {
-    const std::string out = picketctl({"rules", "status", "-o", "json"});
+    const std::string out = picketctl({"policy", "status", "-o", "json"});
     return out.empty() ? nlohmann::json() : nlohmann::json::parse(out);
   }
   void expect_status(const std::string& state, const std::string& error = "") {

@@ -86,7 +86,7 @@ TEST_F(TR8, EachRoleMakesItsOwnCallsAndNoOther) {
       {{"workspace", "list"}, "workspace.list", all},
       {{"nodes"}, "nodes.list", all},
       {{"status"}, "status.show", all},
-      {{"rules", "status"}, "rules.status", all},
+      {{"policy", "status"}, "policy.status", all},
       {{"agent", "list"}, "agent.sessions", {"analyst", "responder", "admin"}},
       {{"audit", "list"}, "audit.list", {"analyst", "responder", "admin"}},
       {{"audit", "verify"}, "audit.list", {"analyst", "responder", "admin"}},

@@ -37,6 +37,17 @@ class AgentConfigTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
+TEST_F(AgentConfigTest, ANodeHasLabels) {
+  EXPECT_TRUE(load("")->labels.empty());
+  EXPECT_THAT(load("labels: {zone: a, picket/tier: dev}\n")->labels,
+              ElementsAre(testing::Pair("picket/tier", "dev"), testing::Pair("zone", "a")));
+  for (const char* wrong : {"labels: [zone]\n", "labels: {zone: [a]}\n", "labels: {a=b: c}\n",
+                            "labels: {zone: ''}\n"}) {
+    const auto config = load(wrong);
+    EXPECT_THAT(std::string(config.status().message()), HasSubstr("a.yaml:1:")) << wrong;
+  }
+}
+
 TEST_F(AgentConfigTest, ASpoolIsPowerSafeOnRequest) {
   const auto usual = load("spool_bytes: 1048576\n");
   ASSERT_TRUE(usual.ok()) << usual.status();

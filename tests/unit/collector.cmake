@@ -1,5 +1,6 @@
-picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp LINK picket_collector_app)
-picket_test(postgres_store_test AT_ONCE SOURCES postgres_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp LINK picket_collector_app picket_test_postgres)
+picket_test(store_test SOURCES sqlite_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp store_policy_conformance.cpp LINK picket_collector_app)
+picket_test(postgres_store_test AT_ONCE SOURCES postgres_store_test.cpp store_conformance.cpp store_outputs_conformance.cpp store_policy_conformance.cpp LINK picket_collector_app picket_test_postgres)
+picket_test(policy_replicas_test AT_ONCE SOURCES policy_replicas_test.cpp LINK picket_fleet picket_test_postgres)
 picket_test(writer_test SOURCES writer_test.cpp LINK picket_store picket_query)
 picket_test(commands_test SOURCES commands_test.cpp LINK picket_collector_app)
 picket_test(node_registry_test SOURCES node_registry_test.cpp LINK picket_fleet)
@@ -9,3 +10,4 @@ picket_test(collector_config_test SOURCES collector_config_test.cpp LINK picket_
 picket_test(utf8_test SOURCES utf8_test.cpp LINK picket_utf8 picket_alert_json)
 picket_test(secrets_test SOURCES secrets_test.cpp LINK picket_secrets picket_proto)
 picket_test(node_tools_test SOURCES node_tools_test.cpp LINK picket_cli picket_health)
+picket_test(rollout_test SOURCES rollout_test.cpp LINK picket_fleet)

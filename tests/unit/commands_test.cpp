@@ -28,7 +28,7 @@ class WithoutCommands final : public Store {
   absl::StatusOr<CommitOutcome> commit(std::span<const NodeBatch> batches) override {
     return store_->commit(batches);
   }
-  absl::StatusOr<uint64_t> greet(const NodeHello& hello) override { return store_->greet(hello); }
+  absl::StatusOr<Greeting> greet(const NodeHello& hello) override { return store_->greet(hello); }
   absl::Status node_left(const std::string& node) override { return store_->node_left(node); }
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override {
     return store_->append_audit(std::move(entry));
@@ -39,7 +39,13 @@ class WithoutCommands final : public Store {
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override {
     return store_->open_commands();
   }
-  absl::Status set_rules(const RuleBundle& bundle) override { return store_->set_rules(bundle); }
+  absl::Status add_bundle(const RuleBundle& bundle) override { return store_->add_bundle(bundle); }
+  absl::Status remove_bundle(const std::string& bundle_id) override {
+    return store_->remove_bundle(bundle_id);
+  }
+  absl::Status set_policy(const v1::FleetPolicy& policy) override {
+    return store_->set_policy(policy);
+  }
   absl::Status set_output_cursor(const std::string& output, uint64_t row) override {
     return store_->set_output_cursor(output, row);
   }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "common/config_reader.h"
 
@@ -13,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::Pair;
 
 struct Settings {
   std::string address, level = "info";
@@ -21,6 +23,7 @@ struct Settings {
   std::vector<std::string> names;
   std::filesystem::path key;
   std::vector<std::string> listed;  // `who` of each item of a list
+  std::map<std::string, std::string> labels;
 };
 
 class DropInsTest : public testing::Test {
@@ -42,6 +45,7 @@ class DropInsTest : public testing::Test {
     Settings settings;
     reader->read("bytes", settings.bytes, 1, 100);
     reader->read("names", settings.names);
+    reader->read("labels", settings.labels);
     ConfigReader collector = reader->section("collector");
     collector.read("address", settings.address);
     collector.read("key", settings.key);
@@ -85,6 +89,18 @@ TEST_F(DropInsTest, PathsAreThoseOfTheFileTheyStandIn) {
   write("main.conf.d/10.yaml", "collector: {key: k}\n");
   ASSERT_TRUE(load().ok());
   EXPECT_EQ(load()->key, folder_ / "main.conf.d/k");
+}
+
+TEST_F(DropInsTest, AMappingOfTextsIsJoinedToo) {
+  write("main.yaml", "collector: {address: a}\nlabels: {zone: a, tier: dev}\n");
+  write("main.conf.d/10.yaml", "labels: {zone: b, rack: '7'}\n");
+  write("main.conf.d/20.yaml", "labels:\n");
+  ASSERT_TRUE(load().ok()) << load().status();
+  EXPECT_THAT(load()->labels,
+              ElementsAre(Pair("rack", "7"), Pair("tier", "dev"), Pair("zone", "b")));
+  write("main.conf.d/20.yaml", "labels: {zone: [a], zone: c}\n");
+  EXPECT_THAT(problem(), HasSubstr("20.yaml:1:21: key \"zone\" stands here twice"));
+  EXPECT_THAT(problem(), HasSubstr("20.yaml:1:16: labels.zone: expected text"));
 }
 
 TEST_F(DropInsTest, OnlyYamlOfTheFolderIsRead) {

@@ -86,10 +86,10 @@ const std::map<std::string, std::set<std::string>>& arrows() {
   return kArrows;
 }
 
-// picketctl tests, explains and replays rules with the agent's own engine:
+// picketctl tests, explains, replays and signs rules with the agent's own engine:
 // docs/decisions/0001-rule-tool.md.
 bool is_rule_tool(const std::string& path) {
-  return path.starts_with("collector/cli/rules_") || path.starts_with("collector/cli/explain");
+  return path.starts_with("collector/cli/rules_") || path.starts_with("collector/cli/policy_");
 }
 
 TEST(House, IncludesFollowTheDataFlow) {

@@ -12,7 +12,8 @@ namespace {
 class Link final : public AgentLink {
  public:
   bool deliver(const v1::Command&) override { return closed.empty(); }
-  void offer(std::shared_ptr<const RuleBundle>) override {}
+  void offer(std::shared_ptr<const RuleBundle>, bool) override {}
+  void offer(std::shared_ptr<const v1::WaiverSet>) override {}
   void close(std::string_view why) override { closed = why; }
   std::string closed;
 };

@@ -286,7 +286,7 @@ class Replicas : public Postgres {
       collector->wire = *collector->store->wire();
       const auto everything = collector->wire->wait(kDeadline);
       ASSERT_TRUE(everything.ok()) << everything.status();
-      EXPECT_TRUE(everything->rules);
+      EXPECT_TRUE(everything->policy);
     }
   }
   static void greet(const Collector& collector) {
@@ -364,12 +364,23 @@ TEST_F(Replicas, ACollectorThatIsGoneHasNoNodesAndNoOrders) {
   EXPECT_EQ(a_.store->open_commands()->front().command.id(), "c1");
 }
 
+TEST_F(Replicas, HearOfAChangedPolicyWhichOneOfThemMade) {
+  v1::FleetPolicy policy;
+  policy.set_revision(1);
+  ASSERT_TRUE(a_.store->set_policy(policy).ok());
+  while (!b_.wire->wait(kDeadline)->policy) {
+  }
+  policy.set_revision(2);
+  ASSERT_TRUE(b_.store->set_policy(policy).ok());
+  EXPECT_TRUE(absl::IsAborted(a_.store->set_policy(policy)));
+}
+
 TEST_F(Replicas, HearEverythingAfterTheServerWasAway) {
   ASSERT_TRUE(server->get()->restart().ok());
   absl::StatusOr<News> news = a_.wire->wait(kDeadline);
   EXPECT_TRUE(absl::IsUnavailable(news.status()));
   while (!news.ok()) news = a_.wire->wait(kDeadline);
-  EXPECT_TRUE(news->alerts && news->commands && news->results && news->nodes && news->rules);
+  EXPECT_TRUE(news->alerts && news->commands && news->results && news->nodes && news->policy);
   a_.wire->interrupt();
   EXPECT_FALSE(a_.wire->wait(kDeadline)->alerts) << "interrupted";
 }

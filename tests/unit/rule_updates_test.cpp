@@ -1,126 +1,13 @@
 // Rules from the collector: an agent takes a bundle that its own key verifies and that is not older
 // than what it has, keeps it over a restart, and says what became of it.
 #include <gmock/gmock.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <stdlib.h>
 
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-
-#include "agent/app/rule_updates.h"
-#include "agent/detect/bundle/bundle.h"
-#include "common/bounded_queue.h"
-#include "common/rule_bundle.h"
-#include "common/rule_signature.h"
-#include "tests/unit/rule_fixture.h"
+#include "tests/unit/rule_updates_fixture.h"
 
 namespace picket {
 namespace {
 
 using ::testing::HasSubstr;
-using namespace std::chrono_literals;
-
-struct RuleUpdatesTest : testing::Test {
-  RuleUpdatesTest() {
-    std::string name = testing::TempDir() + "updates-XXXXXX";
-    folder = mkdtemp(name.data());
-    std::ofstream(folder / "local.yaml") << named("local");
-    make_key("a");
-    make_key("b");
-    options = {{folder / "local.yaml"},
-               folder / "a.pub",
-               folder / "kept",
-               folder / "bundle",
-               folder / "serials"};
-  }
-  ~RuleUpdatesTest() override {
-    agent.reset();
-    std::filesystem::remove_all(folder);
-  }
-  void make_key(const std::string& name) const {
-    EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
-    FILE* secret = fopen((folder / (name + ".key")).c_str(), "w");
-    PEM_write_PrivateKey(secret, key, nullptr, nullptr, 0, nullptr, nullptr);
-    fclose(secret);
-    FILE* open = fopen((folder / (name + ".pub")).c_str(), "w");
-    PEM_write_PUBKEY(open, key);
-    fclose(open);
-    EVP_PKEY_free(key);
-  }
-  static std::string named(const std::string& name,
-                           const std::string& condition = "proc.name = x") {
-    return "- rule: " + name + "\n  desc: d\n  condition: " + condition +
-           "\n  output: o\n  priority: NOTICE\n";
-  }
-  OfferedRules bundle(uint64_t serial, const std::string& text,
-                      const std::string& key = "a") const {
-    const std::vector<RuleFile> files = {{"f/r.yaml", text}};
-    const auto secret = BundleKey::read_private(folder / (key + ".key"));
-    v1::RuleBundle message;
-    message.set_signature(sign_rules("f", files, serial, *secret).value());
-    v1::RuleBundle::File& file = *message.add_files();
-    file.set_name("r.yaml");
-    file.set_text(text);
-    return {rule_bundle_id(message.signature()), message.SerializeAsString()};
-  }
-  // As a start of the agent: with the files of its state directory.
-  std::string start() {
-    RuleUpdates::Doors doors;
-    doors.post = [this](Mail mail) {
-      if (full) return false;
-      if (auto* rules = std::get_if<NewRules>(&mail)) in_force = rules->rules;
-      if (auto* refused = std::get_if<RefusedRules>(&mail)) findings.push_back(refused->why);
-      return true;
-    };
-    doors.publish = [this](v1::Envelope envelope) {
-      told.push(std::move(*envelope.mutable_rules()));
-    };
-    agent.reset();
-    agent = std::make_unique<RuleUpdates>(options, clock, std::move(doors));
-    auto rules = agent->first();
-    if (!rules.ok()) return std::string(rules.status().message());
-    in_force = *rules;
-    EXPECT_TRUE(agent->start().ok());
-    at_start = next();
-    return rule();
-  }
-  v1::NodeRules next() {
-    auto rules = told.pop(10s);
-    EXPECT_TRUE(rules.has_value()) << "nothing was told";
-    return rules.value_or(v1::NodeRules());
-  }
-  v1::NodeRules offer(const OfferedRules& rules) {
-    agent->offer(rules);
-    return next();
-  }
-  std::string rule() const { return in_force->rules()[0].name; }
-
-  std::filesystem::path folder;
-  RuleSource::Options options;
-  SystemClock clock;
-  bool full = false;  // the pipeline's mailbox
-  std::shared_ptr<const RuleSet> in_force;
-  std::vector<std::string> findings;
-  BoundedQueue<v1::NodeRules> told{16};
-  v1::NodeRules at_start;
-  std::unique_ptr<RuleUpdates> agent;
-};
-
-// The node's own rules are signed too.
-struct SignedLocally : RuleUpdatesTest {
-  SignedLocally() {
-    std::filesystem::create_directory(folder / "rules");
-    std::ofstream(folder / "rules/r.yaml") << named("local");
-    LoadReport report;
-    const std::filesystem::path rules = folder / "rules";
-    const auto files = read_rule_files({&rules, 1}, report);
-    std::ofstream(rules / kSignatureFile)
-        << sign_rules(rules, files, 10, *BundleKey::read_private(folder / "a.key")).value();
-    options.paths = {rules};
-  }
-};
 
 TEST_F(SignedLocally, AGoodBundleIsTakenToldAndStays) {
   ASSERT_EQ(start(), "local");
@@ -132,10 +19,10 @@ TEST_F(SignedLocally, AGoodBundleIsTakenToldAndStays) {
   EXPECT_EQ(taken.serial(), 11U);
   EXPECT_EQ(taken.error(), "");
   EXPECT_EQ(rule(), "fleet");
-  EXPECT_EQ(agent->answered_bundle(), first.bundle_id);
+  EXPECT_EQ(answered().rules_bundle(), first.bundle_id);
   EXPECT_EQ(start(), "fleet") << "a restart changes nothing";
   EXPECT_EQ(at_start.bundle_id(), first.bundle_id);
-  EXPECT_EQ(agent->answered_bundle(), first.bundle_id) << "it need not come again";
+  EXPECT_EQ(answered().rules_bundle(), first.bundle_id) << "it need not come again";
   EXPECT_EQ(offer(first).bundle_id(), first.bundle_id) << "the same again changes nothing";
   std::ofstream(folder / "rules/r.yaml") << named("other");
   agent->request();
@@ -149,7 +36,7 @@ TEST_F(SignedLocally, WhatItsOwnKeyDoesNotVerifyIsRefused) {
   OfferedRules altered = bundle(11, named("fleet"));
   altered.bundle.replace(altered.bundle.find("NOTICE"), 6, "ALERT ");
   EXPECT_THAT(offer(altered).error(), HasSubstr("r.yaml was altered"));
-  EXPECT_EQ(agent->answered_bundle(), altered.bundle_id);
+  EXPECT_EQ(answered().rules_bundle(), altered.bundle_id);
   const v1::NodeRules foreign = offer(bundle(11, named("fleet"), "b"));
   EXPECT_THAT(foreign.error(), HasSubstr("not made with the configured key"));
   EXPECT_NE(foreign.refused_id(), "");
@@ -255,7 +142,7 @@ TEST_F(SignedLocally, WhatFoundNoRoomMayComeAgain) {
   full = true;
   const OfferedRules rules = bundle(11, named("fleet"));
   EXPECT_THAT(offer(rules).error(), HasSubstr("too many messages"));
-  EXPECT_EQ(agent->answered_bundle(), "");
+  EXPECT_EQ(answered().rules_bundle(), "");
   full = false;
   EXPECT_EQ(offer(rules).bundle_id(), rules.bundle_id);
   EXPECT_EQ(rule(), "fleet");

@@ -106,6 +106,31 @@ TEST_F(SqliteFile, RefusesANewerSchema) {
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("newer"));
 }
 
+TEST_F(SqliteFile, TheBundleOfAnOlderCollectorIsAVersion) {
+  ASSERT_TRUE(open().ok());
+  execute(
+      "DROP TABLE rule_bundles; DROP TABLE policy; ALTER TABLE nodes DROP COLUMN labels; CREATE "
+      "TABLE rules (only INTEGER PRIMARY KEY "
+      "CHECK (only = 1), info BLOB NOT NULL, bundle BLOB NOT NULL); PRAGMA user_version = 7");
+  {
+    const auto db = sqlite::Database::open(folder_.file(), sqlite::Database::Mode::read_write);
+    ASSERT_TRUE(db.ok()) << db.status();
+    auto set = db->prepare("INSERT INTO rules VALUES (1, ?, ?)");
+    ASSERT_TRUE(set.ok()) << set.status();
+    v1::RuleBundleInfo info;
+    info.set_bundle_id("old");
+    ASSERT_TRUE(set->bind_bytes(info.SerializeAsString()).bind_bytes("bytes").run().ok());
+  }
+  const auto store = SqliteStore::open(folder_.file(), clock_);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto reader = (*store)->reader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto kept = (*reader)->bundle("old");
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->bytes, "bytes");
+  EXPECT_TRUE(absl::IsNotFound((*reader)->policy().status()));
+}
+
 TEST_F(SqliteFile, RefusesWhatIsNoDatabase) {
   std::ofstream(folder_.file()) << std::string(8192, 'x');
   const absl::Status status = open();

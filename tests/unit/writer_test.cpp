@@ -48,7 +48,7 @@ class ScriptedStore final : public Store {
     changed_.wait(lock, [&] { return started_ > 0; });
   }
 
-  absl::StatusOr<uint64_t> greet(const NodeHello&) override { return 0; }
+  absl::StatusOr<Greeting> greet(const NodeHello&) override { return Greeting{}; }
   absl::Status node_left(const std::string&) override { return absl::OkStatus(); }
   absl::StatusOr<v1::AuditEntry> append_audit(v1::AuditEntry entry) override { return entry; }
   absl::Status add_command(const std::string&, const v1::Command&) override {
@@ -58,7 +58,9 @@ class ScriptedStore final : public Store {
   absl::StatusOr<std::vector<OpenCommand>> open_commands() override {
     return std::vector<OpenCommand>{};
   }
-  absl::Status set_rules(const RuleBundle&) override { return absl::OkStatus(); }
+  absl::Status add_bundle(const RuleBundle&) override { return absl::OkStatus(); }
+  absl::Status remove_bundle(const std::string&) override { return absl::OkStatus(); }
+  absl::Status set_policy(const v1::FleetPolicy&) override { return absl::OkStatus(); }
   absl::Status set_output_cursor(const std::string&, uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override {
     return absl::UnimplementedError("a scripted store is not read");

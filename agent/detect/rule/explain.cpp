@@ -1,4 +1,4 @@
-#include "collector/cli/explain.h"
+#include "agent/detect/rule/explain.h"
 
 namespace picket {
 namespace {

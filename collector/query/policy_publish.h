@@ -1,6 +1,6 @@
-// One call of PushRules: the parts of a bundle come in, the answer goes out. Owner: gRPC, until
+// One call of PublishPolicy: the parts of a bundle come in, the answer goes out. Owner: gRPC, until
 // OnDone; the worker that puts the bundle in its place answers before that. Errors: end the call
-// with the reason; who may not push is refused without his bundle being read.
+// with the reason; who may not publish is refused without his bundle being read.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -10,25 +10,25 @@
 
 namespace picket {
 
-class RulesPush final : public grpc::ServerReadReactor<v1::PushRulesRequest> {
+class PolicyPublish final : public grpc::ServerReadReactor<v1::PublishPolicyRequest> {
  public:
   // `denied`: not OK when the caller may not; only audited. `response` lives until Finish.
-  RulesPush(QueryContext& context, const Caller& caller, const grpc::Status& denied,
-            v1::PushRulesResponse& response);
+  PolicyPublish(QueryContext& context, const Caller& caller, const grpc::Status& denied,
+                v1::PublishPolicyResponse& response);
 
   void OnReadDone(bool ok) override;
   void OnDone() override { delete this; }
 
  private:
-  void on_request(const v1::PushRulesRequest& request);
+  void on_request(const v1::PublishPolicyRequest& request);
   void put_in_place();
   void refuse(const absl::Status& why);
 
   QueryContext& context_;
-  v1::PushRulesResponse& response_;
-  RulesPushed pushed_;
+  v1::PublishPolicyResponse& response_;
+  PolicyPublished published_;
   RuleBundleAssembly assembly_;
-  v1::PushRulesRequest request_;
+  v1::PublishPolicyRequest request_;
   bool complete_ = false;
 };
 

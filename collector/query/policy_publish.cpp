@@ -1,4 +1,4 @@
-#include "collector/query/rules_push.h"
+#include "collector/query/policy_publish.h"
 
 #include <utility>
 
@@ -6,11 +6,11 @@
 
 namespace picket {
 
-RulesPush::RulesPush(QueryContext& context, const Caller& caller, const grpc::Status& denied,
-                     v1::PushRulesResponse& response)
+PolicyPublish::PolicyPublish(QueryContext& context, const Caller& caller,
+                             const grpc::Status& denied, v1::PublishPolicyResponse& response)
     : context_(context), response_(response) {
-  pushed_.actor = caller.actor();
-  pushed_.source = caller.source;
+  published_.actor = caller.actor();
+  published_.source = caller.source;
   if (denied.ok()) {
     StartRead(&request_);
     return;
@@ -18,24 +18,24 @@ RulesPush::RulesPush(QueryContext& context, const Caller& caller, const grpc::St
   refuse(absl::Status(static_cast<absl::StatusCode>(denied.error_code()), denied.error_message()));
 }
 
-void RulesPush::OnReadDone(bool ok) {
+void PolicyPublish::OnReadDone(bool ok) {
   if (ok) return on_request(request_);
   if (complete_) return put_in_place();
   refuse(absl::InvalidArgumentError("the bundle of rules did not arrive as a whole"));
 }
 
-void RulesPush::on_request(const v1::PushRulesRequest& request) {
-  if (!request.reason().empty()) pushed_.reason = request.reason();
+void PolicyPublish::on_request(const v1::PublishPolicyRequest& request) {
+  if (!request.reason().empty()) published_.reason = request.reason();
   const auto whole = assembly_.add(request.chunk());
   if (!whole.ok()) return refuse(whole.status());
   complete_ = *whole;
   StartRead(&request_);
 }
 
-void RulesPush::put_in_place() {
-  pushed_.bundle = assembly_.take();
+void PolicyPublish::put_in_place() {
+  published_.bundle = assembly_.take();
   const auto work = [this] {
-    auto result = context_.bundles.push(std::move(pushed_));
+    auto result = context_.policy.publish(std::move(published_));
     if (result.ok()) response_ = *std::move(result);
     Finish(grpc_status(result.status()));
   };
@@ -43,9 +43,9 @@ void RulesPush::put_in_place() {
 }
 
 // The audit entry waits for a worker, so that gRPC's thread does not wait for the disk.
-void RulesPush::refuse(const absl::Status& why) {
+void PolicyPublish::refuse(const absl::Status& why) {
   const auto work = [this, why] {
-    context_.bundles.refuse(pushed_, why);
+    context_.policy.refuse(published_, why);
     Finish(grpc_status(why));
   };
   if (context_.workers.post(work)) return;
