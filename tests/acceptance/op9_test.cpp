@@ -70,12 +70,13 @@ class OP9 : public AgentPodTest {
 
   Sight look(int number) {
     Sight sight;
-    const auto pod = containerd().run_pod(PodOptions{
-        .name = fmt::format("dev-{}", number),
-        .command = {"/bin/sh", "-c",
-                    "CLAUDECODE=1 /bin/sleep 1000 & /bin/sh -c '/bin/sleep 1000; true' end-me; "
-                    "exec /bin/sleep 0"},
-        .user = 1000});
+    const auto pod = containerd().run_pod(
+        PodOptions{.name = fmt::format("dev-{}", number),
+                   .command = {"/bin/sh", "-c",
+                               "CLAUDECODE=1 /bin/sleep 1000 & "
+                               "until read name </proc/$!/comm && [ $name = sleep ]; do :; done; "
+                               "/bin/sh -c '/bin/sleep 1000; true' end-me; /bin/sleep 0"},
+                   .user = 1000});
     EXPECT_TRUE(pod.ok()) << pod.status();
     if (!pod.ok()) return sight;
     // Its last word: all that was told of it before is here. One that was not killed has failed.
