@@ -252,7 +252,7 @@ PipelineParts Agent::Impl::parts() {
     if (recording) interest = {.marks = interest.marks};
     const absl::Status asked = sensor.set_interest(interest);
     if (!asked.ok()) spdlog::warn("{}", asked.ToString());
-    sensor.set_urgent(urgent_classes(rules));
+    sensor.set_urgent(urgency_of(rules));
     report_coverage(rules);
   };
   parts.is_own = [this](std::string_view cgroup) { return canary->owns(cgroup); };

@@ -52,7 +52,7 @@ class BpfSensor final : public EventSource {
   void wake() override;
 
   // Which records end a wait at once; before the first call all of them do. Pipeline thread.
-  void set_urgent(const UrgentClasses& classes) { ring_->set_urgent(classes); }
+  void set_urgent(const Urgency& urgency) { ring_->set_urgent(urgency); }
   // What is told at all; before the first call everything is. Pipeline thread.
   absl::Status set_interest(const Interest& interest) { return interest_->set(interest); }
   uint64_t wakeups() const { return ring_->wakeups(); }

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -47,9 +48,13 @@ absl::Status RingReader::watch(int file, uint32_t events) {
   return absl::InternalError(fmt::format("cannot wait for the ring: {}", strerror(errno)));
 }
 
-void RingReader::set_urgent(const UrgentClasses& classes) {
-  for (size_t type = 0; type < classes.size(); ++type)
-    std::atomic_ref<__u64>(shared_.urgent[type]).store(classes[type], std::memory_order_relaxed);
+void RingReader::set_urgent(const Urgency& urgency) {
+  for (size_t call = 0; call < urgency.calls.size(); ++call)
+    std::atomic_ref<__u8>(shared_.calm[call])
+        .store(!urgency.calls[call], std::memory_order_relaxed);
+  for (size_t type = 0; type < urgency.classes.size(); ++type)
+    std::atomic_ref<__u64>(shared_.urgent[type])
+        .store(urgency.classes[type], std::memory_order_relaxed);
 }
 
 void RingReader::wake() { eventfd_write(wake_.get(), 1); }

@@ -4,7 +4,6 @@
 // thread; wake() may be called by any. Errors: a ring that cannot be mapped or read.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -13,14 +12,12 @@
 #include "absl/status/statusor.h"
 #include "agent/sensor/probes.h"
 #include "agent/sensor/source.h"
+#include "agent/sensor/urgency.h"
 #include "bpf/picket/policy.h"
 
 struct ring_buffer;
 
 namespace picket {
-
-// Bit c of [t]: a record of type t and class c must wake at once (policy.h).
-using UrgentClasses = std::array<uint64_t, PK_TYPE_END>;
 
 class RingReader {
  public:
@@ -32,7 +29,7 @@ class RingReader {
   absl::StatusOr<size_t> read(EventSink& sink, std::chrono::milliseconds timeout);
   void wake();
 
-  void set_urgent(const UrgentClasses& classes);
+  void set_urgent(const Urgency& urgency);
   uint64_t wakeups() const { return wakeups_; }  // waits that a record has ended so far
 
  private:

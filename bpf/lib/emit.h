@@ -46,12 +46,13 @@ static __noinline void pk_count_loss(__u32 type, __u64 workspace) {
   if (!has_lost) has_lost = 1;
 }
 
-PK_INLINE bool pk_is_urgent(enum pk_type type, __u32 class) {
+PK_INLINE bool pk_is_urgent(enum pk_type type, __u32 class, __u8 call) {
+  if (pk_is_told_by_call(type) && reader.calm[call]) return false;
   return reader.urgent[type] >> class & 1;
 }
 
-PK_INLINE enum pk_rank pk_rank_of(enum pk_type type, __u32 class, bool bulk) {
-  return (bulk ? PK_BULK : PK_ORDINARY) + (pk_is_urgent(type, class) ? 1 : 0);
+PK_INLINE enum pk_rank pk_rank_of(bool bulk, bool urgent) {
+  return (bulk ? PK_BULK : PK_ORDINARY) + (urgent ? 1 : 0);
 }
 
 /* False: refused, and counted. */
@@ -69,8 +70,8 @@ static __noinline bool pk_admit(__u32 type, __u64 workspace, __u32 size, __u32 r
 /* The wake-up, not the copy, is what an event costs. What is not urgent waits for a record that is,
  * until a quarter of the ring is filled or an eighth by its workspace, or until the reader comes by
  * itself. */
-PK_INLINE __u64 pk_wakeup(enum pk_type type, __u32 class, __u64 workspace) {
-  if (pk_is_urgent(type, class)) return BPF_RB_FORCE_WAKEUP;
+PK_INLINE __u64 pk_wakeup(bool urgent, __u64 workspace) {
+  if (urgent) return BPF_RB_FORCE_WAKEUP;
   __u64 size = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE);
   bool loud =
       bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= size / 4 || pk_held(workspace) >= size / 8;
@@ -87,20 +88,21 @@ PK_INLINE void pk_wake_sleeper(void) {
 }
 
 /* A record of constant size is made in place: NULL means refused, and counted. */
-#define PK_RESERVE(record, record_type, bulk, workspace)           \
-  ({                                                               \
-    (record) = NULL;                                               \
-    if (pk_admit(record_type, workspace, sizeof(*(record)),        \
-                 pk_rank_of(record_type, PK_CLASS_ANY, bulk))) {   \
-      (record) = bpf_ringbuf_reserve(&ring, sizeof(*(record)), 0); \
-      if (!(record)) pk_count_loss(record_type, workspace);        \
-    }                                                              \
-    (record);                                                      \
+#define PK_RESERVE(record, record_type, bulk, workspace)                                     \
+  ({                                                                                         \
+    (record) = NULL;                                                                         \
+    if (pk_admit(record_type, workspace, sizeof(*(record)),                                  \
+                 pk_rank_of(bulk, pk_is_urgent(record_type, PK_CLASS_ANY, PK_CALL_NONE)))) { \
+      (record) = bpf_ringbuf_reserve(&ring, sizeof(*(record)), 0);                           \
+      if (!(record)) pk_count_loss(record_type, workspace);                                  \
+    }                                                                                        \
+    (record);                                                                                \
   })
 
 PK_INLINE void pk_submit(void *record, enum pk_type type) {
-  __u64 workspace = ((struct pk_header *)record)->cgroup_id;
-  bpf_ringbuf_submit(record, pk_wakeup(type, PK_CLASS_ANY, workspace));
+  const struct pk_header *header = record;
+  bool urgent = pk_is_urgent(type, PK_CLASS_ANY, header->call);
+  bpf_ringbuf_submit(record, pk_wakeup(urgent, header->cgroup_id));
   pk_wake_sleeper();
 }
 
@@ -110,8 +112,9 @@ PK_INLINE void pk_send_ranked(struct pk_header *header, enum pk_type type, __u32
   __u64 workspace = header->cgroup_id;
   barrier_var(size);                /* what is checked is what is used: 6.1 loses sight of copies */
   if (size > PK_RECORD_MAX) return; /* cannot happen; the verifier does not know */
-  if (!pk_admit(type, workspace, size, pk_rank_of(type, class, bulk))) return;
-  if (bpf_ringbuf_output(&ring, header, size, pk_wakeup(type, class, workspace)))
+  bool urgent = pk_is_urgent(type, class, header->call);
+  if (!pk_admit(type, workspace, size, pk_rank_of(bulk, urgent))) return;
+  if (bpf_ringbuf_output(&ring, header, size, pk_wakeup(urgent, workspace)))
     pk_count_loss(type, workspace);
   pk_wake_sleeper();
 }

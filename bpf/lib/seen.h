@@ -45,6 +45,8 @@ struct pk_opening {
   struct file *file;
   __u32 mode; /* FMODE_* */
   __u32 interest;
+  __u32 kind; /* PK_OPENS_OF(...) */
+  __u32 zero;
 };
 
 /* On the stack there is no room for it beside a walk over descriptors (holds.h), which before 6.13
@@ -76,11 +78,12 @@ PK_INLINE __u32 pk_name_bits(__u64 hash) {
   return bits ? *bits : 0;
 }
 
-/* Whether a loaded rule could match this open. A mounted file has the name of the place where it is
- * mounted, whatever it is called where it comes from. */
-PK_INLINE bool pk_open_is_asked(struct file *file, struct dentry *dentry, __u32 name, __u32 mode) {
-  bool named = name & PK_NAME_ASKED || BPF_CORE_READ(file, f_path.mnt, mnt_root) == dentry;
-  return !(unasked.opens >> PK_OPENS_OF(mode & FMODE_READ, mode & FMODE_WRITE, named) & 1);
+/* As rules tell them apart. A mounted file has the name of the place where it is mounted, whatever it
+ * is called where it comes from; where all opens are asked for, `names` may lack some. */
+PK_INLINE __u32 pk_kind_of_open(struct file *file, struct dentry *dentry, __u32 name, __u32 mode) {
+  bool named =
+      name & PK_NAME_ASKED || !unasked.opens || BPF_CORE_READ(file, f_path.mnt, mnt_root) == dentry;
+  return PK_OPENS_OF(mode & FMODE_READ, mode & FMODE_WRITE, named);
 }
 
 PK_INLINE __u32 pk_name_interest(__u32 own, __u32 directory, bool writes) {
@@ -222,7 +225,8 @@ PK_INLINE void pk_fill_opening(struct pk_opening *opening, struct task_struct *t
   id->inode = BPF_CORE_READ(inode, i_ino);
   id->dev = BPF_CORE_READ(sb, s_dev);
   id->flags = BPF_CORE_READ(file, f_flags) | asked;
-  if (!opening->interest && !pk_open_is_asked(file, dentry, name_bits, opening->mode)) {
+  opening->kind = pk_kind_of_open(file, dentry, name_bits, opening->mode);
+  if (!opening->interest && unasked.opens >> opening->kind & 1) {
     pk_seen_by_program(id, task);
     return;
   }

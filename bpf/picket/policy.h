@@ -109,18 +109,24 @@ struct pk_lineage_change {
  */
 struct pk_reader {
   __u64 urgent[PK_TYPE_END];
-  __u32 asleep; /* 1: the ring was empty and the agent waits for whatever comes next */
+  __u8 calm[256]; /* by enum pk_call: what it does can match none, where that is told by call */
+  __u32 asleep;   /* 1: the ring was empty and the agent waits for whatever comes next */
   __u32 zero;
 };
 
 /* What a record tells before any rule is asked: of an exec its traits, of an open whether it is of
  * interest by itself. Every other record, of which nothing is told, has class PK_CLASS_ANY. */
 #define PK_CLASS_ANY 0u
-#define PK_CLASS_PLAIN 1u              /* of an open: it is of no interest */
-#define PK_CLASS_INET 8u               /* descriptor 0, 1 or 2 is an IP socket */
-#define PK_CLASS_EXEC_IN 16u           /* PK_EXEC_IN is set */
-#define PK_CLASS(layer) (1u + (layer)) /* and the two above, added */
+#define PK_CLASS_PLAIN(kind) (1u + (kind)) /* of an open that is of no interest: PK_OPENS_OF(...) */
+#define PK_CLASS_INET 8u                   /* descriptor 0, 1 or 2 is an IP socket */
+#define PK_CLASS_EXEC_IN 16u               /* PK_EXEC_IN is set */
+#define PK_CLASS(layer) (1u + (layer))     /* and the two above, added */
 #define PK_CLASSES 33
+
+/* A system call alone says what these are about, and thus whether a rule asks for it. */
+static inline __attribute__((always_inline)) int pk_is_told_by_call(enum pk_type type) {
+  return type == PK_SYSTEM || type == PK_FILE || type == PK_SOCKET;
+}
 
 /*
  * Map `names`: hash of a name -> PK_NAME_* bits. The last two components of what is opened are

@@ -67,12 +67,16 @@ PK_INLINE struct pk_open *pk_begin_open(struct pk_scratch *place, struct task_st
   return record;
 }
 
-PK_INLINE void pk_end_open(struct pk_open *record, const struct pk_tail *tail) {
+/* `kind` (PK_OPENS_OF) of one by name that is of no interest and makes no file. */
+PK_INLINE void pk_end_open(struct pk_open *record, const struct pk_tail *tail, __u32 kind) {
   record->header.size = tail->at;
   if (tail->truncated) record->header.flags |= PK_TRUNCATED;
   /* What is of interest is rare, and may take the room of what is not. */
   bool bulk = !(record->interest & ~PK_OF_REFUSED);
-  pk_send_ranked(&record->header, PK_OPEN, record->interest ? PK_CLASS_ANY : PK_CLASS_PLAIN, bulk);
+  __u16 call = record->header.call;
+  bool by_name = call != PK_CALL_NONE && call != PK_CALL_open_by_handle_at;
+  bool plain = by_name && !record->interest && !record->created;
+  pk_send_ranked(&record->header, PK_OPEN, plain ? PK_CLASS_PLAIN(kind & 7) : PK_CLASS_ANY, bulk);
 }
 
 PK_INLINE void pk_fill_opened(struct pk_object *object, struct task_struct *task,
@@ -124,12 +128,14 @@ PK_INLINE void pk_tell_open(struct task_struct *task, const struct pk_call_state
   if (opening->interest && now && now == opening->file)
     pk_append_inner(&tail, record, place->path, now);
   if (asked->path) pk_append_user_string(&tail, &record->raw, asked->path);
-  pk_end_open(record, &tail);
+  pk_end_open(record, &tail, opening->kind);
 }
 
 PK_INLINE void pk_on_opened(struct task_struct *task, const struct pk_call_state *call,
-                            const struct pk_asked *asked, const struct pk_opening *opening,
+                            const struct pk_asked *asked, struct pk_opening *opening,
                             struct file *now) {
+  /* Each process's own is told, asked for or not: rules know these by the call alone. */
+  if (call->call == PK_CALL_open_by_handle_at) pk_seen_by_process(&opening->id, task);
   __u32 repeats = 0;
   bool is_new = pk_is_new(&opening->id, call->workspace, &repeats);
   if (is_new || opening->mode & FMODE_CREATED)
@@ -152,7 +158,7 @@ PK_INLINE void pk_tell_name(struct pk_scratch *place, struct task_struct *task,
   struct pk_tail tail = {.record = place->record, .at = sizeof(*record)};
   pk_append_kernel_string(&tail, &record->raw, place->path);
   if (is_relative) pk_append_start(&tail, &record->directory, place->path, task, asked->directory);
-  pk_end_open(record, &tail);
+  pk_end_open(record, &tail, 0); /* refused: of interest */
 }
 
 /* There is no file to look at, but a name of `length` bytes in the scratch's path. */

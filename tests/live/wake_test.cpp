@@ -1,6 +1,9 @@
 // Who wakes the reader: what the rules call urgent, and the first record after a silence. Counted,
 // not timed: the machine may run workspaces of its own meanwhile, whose records wake too, so "wakes
 // nobody" is proven by one quiet round of many.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +15,7 @@ namespace {
 constexpr int kRounds = 50;
 constexpr std::chrono::milliseconds kNoWait{0};
 
-UrgentClasses nothing_urgent() { return {}; }
+Urgency nothing_urgent() { return {}; }
 
 int run_true() {
   execl("/bin/true", "true", nullptr);
@@ -62,9 +65,9 @@ TEST_F(Waking, WhatIsNotUrgentWaits) {
 TEST_F(Waking, AnUrgentTypeWakes) {
   start();
   const auto box = workspace();
-  UrgentClasses classes = nothing_urgent();
-  classes[PK_EXIT] = ~uint64_t{0};
-  sensor_->set_urgent(classes);
+  Urgency urgency = nothing_urgent();
+  urgency.classes[PK_EXIT] = ~uint64_t{0};
+  sensor_->set_urgent(urgency);
   EXPECT_TRUE(wakes_always(*box, [] { return 0; }));
 }
 
@@ -80,13 +83,49 @@ TEST_F(Waking, TheClassOfAnExecDecides) {
   child.wait();
   EXPECT_TRUE(exec->header().flags & PK_EXEC_IN);
   const uint32_t own = PK_CLASS(exec->as<pk_exec>()->layer) + PK_CLASS_EXEC_IN;
-  UrgentClasses classes = nothing_urgent();
-  classes[PK_EXEC] = uint64_t{1} << own;
-  sensor_->set_urgent(classes);
+  Urgency urgency = nothing_urgent();
+  urgency.classes[PK_EXEC] = uint64_t{1} << own;
+  sensor_->set_urgent(urgency);
   EXPECT_TRUE(wakes_always(*box, run_true));
-  classes[PK_EXEC] = ~classes[PK_EXEC];
-  sensor_->set_urgent(classes);
+  urgency.classes[PK_EXEC] = ~urgency.classes[PK_EXEC];
+  sensor_->set_urgent(urgency);
   EXPECT_FALSE(wakes_always(*box, run_true));
+}
+
+TEST_F(Waking, TheCallDecidesOfWhatIsToldByCall) {
+  start();
+  const auto box = workspace();
+  const auto make_socket = [] { return socket(AF_PACKET, SOCK_RAW, 0) < 0 ? 1 : 0; };
+  Urgency urgency = nothing_urgent();
+  urgency.classes[PK_SOCKET] = ~uint64_t{0};
+  sensor_->set_urgent(urgency);
+  EXPECT_TRUE(wakes_always(*box, make_socket));
+  urgency.calls.reset();
+  urgency.calls[PK_CALL_listen] = true;
+  sensor_->set_urgent(urgency);
+  EXPECT_FALSE(wakes_always(*box, make_socket));
+}
+
+TEST_F(Waking, TheKindOfAnOpenDecides) {
+  start();
+  const auto box = workspace();
+  int round = 0;  // another file each time: what was told before is not told again
+  const auto wakes_always_for = [&](int flags) {
+    bool woke = true;
+    for (int i = 0; i < kRounds && woke; ++i) {
+      const std::string file = fmt::format("/tmp/picket-wake-{}-{}", getpid(), ++round);
+      close(open(file.c_str(), O_CREAT | O_WRONLY, 0600));
+      woke = wakes(*box, [&] { return open(file.c_str(), flags) < 0 ? 1 : 0; });
+      unlink(file.c_str());
+    }
+    return woke;
+  };
+  Urgency urgency = nothing_urgent();
+  for (const uint32_t named : {0U, 1U})
+    urgency.classes[PK_OPEN] |= uint64_t{1} << PK_CLASS_PLAIN(PK_OPENS_OF(0, 1, named));
+  sensor_->set_urgent(urgency);
+  EXPECT_TRUE(wakes_always_for(O_WRONLY));
+  EXPECT_FALSE(wakes_always_for(O_RDONLY));
 }
 
 TEST_F(Waking, ASleeperIsWokenByTheFirstRecordWhateverItIs) {

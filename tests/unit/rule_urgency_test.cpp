@@ -21,7 +21,7 @@ std::string killing(std::string_view condition) {
 }
 
 bool wakes(const std::string& rules, pk_type type, uint32_t number = PK_CLASS_ANY) {
-  return (urgent_classes(*rules_of(rules))[type] >> number & 1) != 0;
+  return (urgency_of(*rules_of(rules)).classes[type] >> number & 1) != 0;
 }
 bool wakes_exec(const std::string& rules, uint32_t number) { return wakes(rules, PK_EXEC, number); }
 
@@ -45,20 +45,52 @@ TEST(Urgency, ARuleWakesForItsOwnEventsOnly) {
 }
 
 TEST(Urgency, ARuleThatNamesNoEventWakesForAll) {
-  const auto classes = urgent_classes(*rules_of(killing("proc.name = nc")));
+  const auto classes = urgency_of(*rules_of(killing("proc.name = nc"))).classes;
   EXPECT_EQ(classes[PK_FORK], kEveryClass);
   EXPECT_EQ(classes[PK_CONNECT], kEveryClass);
   for (uint32_t number = 0; number < PK_CLASSES; ++number)
     EXPECT_TRUE(classes[PK_EXEC] >> number & 1) << number;
 }
 
+constexpr uint32_t kPlainRead = PK_CLASS_PLAIN(PK_OPENS_OF(1, 0, 0));
+constexpr uint32_t kPlainWrite = PK_CLASS_PLAIN(PK_OPENS_OF(0, 1, 0));
+constexpr uint32_t kNamedRead = PK_CLASS_PLAIN(PK_OPENS_OF(1, 0, 1));
+
 TEST(Urgency, AnOpenOfInterestWakesWhereAnyOtherNeedNot) {
   const std::string switches = urgent("evt.type = file_open and fd.inner_path = /kcore");
   EXPECT_TRUE(wakes(switches, PK_OPEN, PK_CLASS_ANY));
-  EXPECT_FALSE(wakes(switches, PK_OPEN, PK_CLASS_PLAIN));
   const std::string refused = urgent("evt.type = file_open and evt.failed = true");
-  EXPECT_FALSE(wakes(refused, PK_OPEN, PK_CLASS_PLAIN));
-  EXPECT_TRUE(wakes(urgent("evt.type = file_open and fd.name = /x"), PK_OPEN, PK_CLASS_PLAIN));
+  for (const uint32_t number : {kPlainRead, kPlainWrite, kNamedRead}) {
+    EXPECT_FALSE(wakes(switches, PK_OPEN, number));
+    EXPECT_FALSE(wakes(refused, PK_OPEN, number));
+    EXPECT_TRUE(wakes(urgent("evt.type = file_open and fd.name startswith /x"), PK_OPEN, number));
+  }
+}
+
+TEST(Urgency, TheNameAndTheModeOfAnOpenDecide) {
+  const std::string name = urgent("evt.type = file_open and fd.name in (/x, /y/z)");
+  EXPECT_FALSE(wakes(name, PK_OPEN, kPlainRead));
+  EXPECT_TRUE(wakes(name, PK_OPEN, kNamedRead));
+  const std::string written = urgent("evt.type = file_open and evt.is_open_write = true");
+  EXPECT_FALSE(wakes(written, PK_OPEN, kPlainRead));
+  EXPECT_FALSE(wakes(written, PK_OPEN, kNamedRead));
+  EXPECT_TRUE(wakes(written, PK_OPEN, kPlainWrite));
+  EXPECT_TRUE(wakes(urgent("evt.type = file_open and fd.name != /x"), PK_OPEN, kPlainRead));
+  EXPECT_FALSE(wakes(urgent("evt.type = open_by_handle_at"), PK_OPEN, kPlainRead));
+  EXPECT_TRUE(wakes(urgent("evt.type = openat"), PK_OPEN, kPlainRead));
+  const std::string unseen = "evt.type = file_open and event.kind = none and fd.name contains x";
+  EXPECT_FALSE(wakes(urgent(unseen), PK_OPEN, kPlainRead));
+  EXPECT_TRUE(wakes(urgent("evt.type = file_open and event.kind = file"), PK_OPEN, kPlainRead));
+  EXPECT_TRUE(wakes(urgent("evt.type = file_open and event.kind != none"), PK_OPEN, kPlainRead));
+}
+
+TEST(Urgency, TheCallDecides) {
+  const Urgency urgency = urgency_of(*rules_of(urgent("evt.type = bind and fd.sport = 22")));
+  EXPECT_EQ(urgency.classes[PK_SOCKET], kEveryClass);
+  EXPECT_TRUE(urgency.calls[PK_CALL_bind]);
+  for (const pk_call call : {PK_CALL_socket, PK_CALL_listen, PK_CALL_accept, PK_CALL_mount})
+    EXPECT_FALSE(urgency.calls[call]) << call;
+  EXPECT_TRUE(urgency_of(*rules_of(urgent("proc.name = x"))).calls[PK_CALL_mount]);
 }
 
 TEST(Urgency, WorkspacesAlwaysWake) {
@@ -113,13 +145,19 @@ TEST(Urgency, WhatTheKernelDoesNotLookAtWakes) {
   }
 }
 
-TEST(Urgency, TheShippedRulesLetAnOrdinaryExecWait) {
+TEST(Urgency, TheShippedRulesLetOrdinaryWorkWait) {
   LoadReport report;
   const std::filesystem::path folder = PICKET_SOURCE_DIR "/rules";
   const auto rules = load_rules(std::span(&folder, 1), report);
   ASSERT_TRUE(rules.ok()) << report.error_text();
-  const auto classes = urgent_classes(**rules);
+  const Urgency urgency = urgency_of(**rules);
+  const auto& classes = urgency.classes;
   EXPECT_FALSE(classes[PK_EXEC] >> kOrdinary & 1);
+  EXPECT_FALSE(classes[PK_OPEN] >> kPlainRead & 1);
+  EXPECT_TRUE(classes[PK_OPEN] >> PK_CLASS_ANY & 1);
+  EXPECT_FALSE(urgency.calls[PK_CALL_socket]);
+  EXPECT_FALSE(urgency.calls[PK_CALL_mkdir]);
+  EXPECT_TRUE(urgency.calls[PK_CALL_mount]);
   EXPECT_TRUE(classes[PK_EXEC] >> (kOrdinary + PK_CLASS_INET) & 1);
   EXPECT_TRUE(classes[PK_EXEC] >> PK_CLASS(PK_LAYER_MEMFD) & 1);
   EXPECT_EQ(classes[PK_STDIO], kEveryClass);
@@ -134,7 +172,7 @@ TEST(Urgency, NothingThatMatchesIsLeftAsleep) {
       "proc.stdin.direction = outbound or proc.is_exe_upper_layer = true"};
   for (const std::string& condition : conditions) {
     const auto rules = rules_of(urgent("evt.type = execve and (" + condition + ")"));
-    const uint64_t classes = urgent_classes(*rules)[PK_EXEC];
+    const uint64_t classes = urgency_of(*rules).classes[PK_EXEC];
     RuleDetector detector(rules);
     for (uint8_t layer = 0; layer < PK_LAYER_END; ++layer)
       for (uint8_t kind = 0; kind < PK_FD_KIND_END; ++kind)

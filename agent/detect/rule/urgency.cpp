@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "agent/detect/rule/partial_evaluation.h"
+#include "agent/detect/rule/could_match.h"
 
 namespace picket {
 namespace rule {
@@ -66,26 +66,11 @@ uint64_t classes_of_exec(const Program& program, const std::vector<NodeId>& cond
   return classes;
 }
 
-// An open that succeeds, of what is of no interest by itself.
-bool plain_open_is_urgent(const Program& program, const std::vector<NodeId>& conditions) {
-  static const pk_open kOpen = [] {
-    pk_open open{};
-    open.header.size = sizeof(open);
-    open.header.type = PK_OPEN;
-    open.header.abi = PK_ABI;
-    return open;
-  }();
-  static const auto kEvent = Event::parse(std::as_bytes(std::span(&kOpen, size_t{1})));
-  const Process anybody;
-  PartialEvaluation evaluation(program, [&](const CompiledComparison& comparison) {
-    const FieldReference& field = program.slots[comparison.slot];
-    if (comparison.right.has_value() || field.field == nullptr) return Answer::maybe;
-    if (field.field->trait == Trait::of_interest) return Answer::no;
-    if (field.field->trait != Trait::failed) return Answer::maybe;
-    return PartialEvaluation::compare(comparison, field, *kEvent, std::span(&anybody, size_t{1}));
-  });
-  return std::ranges::any_of(
-      conditions, [&](NodeId condition) { return evaluation.ask(condition) != Answer::no; });
+uint64_t classes_of_open(const Program& program, const std::vector<NodeId>& conditions) {
+  uint64_t classes = conditions.empty() ? 0 : uint64_t{1} << PK_CLASS_ANY;
+  for (uint32_t kind = 0; kind < PK_OPENS_KINDS; ++kind)
+    if (open_could_match(program, conditions, kind)) classes |= uint64_t{1} << PK_CLASS_PLAIN(kind);
+  return classes;
 }
 
 bool is_structural(pk_type type) {
@@ -99,22 +84,26 @@ bool is_urgent(const RuleInfo& rule) {
   return !rule.shadow && (rule.respond != Action::none || rule.priority <= Priority::critical);
 }
 
-std::array<uint64_t, PK_TYPE_END> urgent_classes(const RuleSet& rules) {
+Urgency urgency_of(const RuleSet& rules) {
   const rule::Program& program = rules.program();
-  std::array<uint64_t, PK_TYPE_END> urgent{};
+  Urgency urgency{.classes = {}, .calls = {}};
   for (const EventRow& event : event_rows()) {
     std::vector<rule::NodeId> conditions;
     for (const rule::Program::Entry& entry : program.by_type[event.type])
       if (is_urgent(program.rules[entry.rule])) conditions.push_back(entry.condition);
-    if (event.type == PK_EXEC) {
-      urgent[event.type] = rule::classes_of_exec(program, conditions);
-    } else if (event.type == PK_OPEN && !rule::plain_open_is_urgent(program, conditions)) {
-      urgent[event.type] = conditions.empty() ? 0 : uint64_t{1} << PK_CLASS_ANY;
-    } else if (!conditions.empty() || rule::is_structural(event.type)) {
-      urgent[event.type] = rule::kEveryClass;
-    }
+    uint64_t& classes = urgency.classes[event.type];
+    if (event.type == PK_EXEC)
+      classes = rule::classes_of_exec(program, conditions);
+    else if (event.type == PK_OPEN)
+      classes = rule::classes_of_open(program, conditions);
+    else if (!conditions.empty() || rule::is_structural(event.type))
+      classes = rule::kEveryClass;
+    if (!pk_is_told_by_call(event.type)) continue;
+    for (const pk_call call : rule::calls_of(event.type))
+      if (!urgency.calls[call])
+        urgency.calls[call] = rule::call_could_match(program, conditions, event.type, call);
   }
-  return urgent;
+  return urgency;
 }
 
 }  // namespace picket

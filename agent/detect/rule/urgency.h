@@ -3,19 +3,16 @@
 // rules; whatever is not certain counts as urgent. Any thread. Nothing fails.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "agent/detect/rule/rule_set.h"
-#include "bpf/picket/policy.h"
+#include "agent/sensor/urgency.h"
 
 namespace picket {
 
 // A response is carried out, or a person is to look now.
 bool is_urgent(const RuleInfo& rule);
 
-// Bit c of [t]: for type t and class c (policy.h). How workspaces begin and end is always urgent:
-// a container that ends soon can be named only while it exists.
-std::array<uint64_t, PK_TYPE_END> urgent_classes(const RuleSet& rules);
+// How workspaces begin and end is always urgent: a container that ends soon can be named only while
+// it exists.
+Urgency urgency_of(const RuleSet& rules);
 
 }  // namespace picket
