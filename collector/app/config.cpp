@@ -107,10 +107,6 @@ absl::StatusOr<CollectorConfig> load_collector_config(const std::filesystem::pat
   for (ConfigReader& scope : reader->list("scopes"))
     read_scope(std::move(scope), config.trust_domain, config.scopes);
   config.outputs = read_outputs(*reader);
-  if (!config.outputs.empty() && !config.postgres.empty())
-    reader->fail("outputs",
-                 "each of several collectors would send every alert: outputs need the "
-                 "store in one file, `database`");
   read_tls(reader->section("tls"), config.tls);
   read_log(reader->section("log"), config);
   if (absl::Status status = reader->finish(); !status.ok()) return status;

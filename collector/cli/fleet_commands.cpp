@@ -52,6 +52,7 @@ std::string output_line(const v1::OutputHealth& output) {
   if (output.refused() != 0) line += fmt::format(", {} REFUSED for good", output.refused());
   if (output.lag_alerts() != 0)
     line += fmt::format(", {} behind for {} s", output.lag_alerts(), output.lag_seconds());
+  if (output.place() == v1::OUTPUT_PLACE_ELSEWHERE) line += ", another collector runs it";
   if (output.failing()) line += fmt::format(", FAILING: {}", printable(output.last_error()));
   return line + "\n";
 }

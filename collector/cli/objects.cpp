@@ -32,9 +32,21 @@ std::string_view action_word(v1::Action action) {
   }
 }
 
+const char* place_text(v1::OutputPlace place) {
+  switch (place) {
+    case v1::OUTPUT_PLACE_HERE:
+      return "here";
+    case v1::OUTPUT_PLACE_ELSEWHERE:
+      return "elsewhere";
+    default:
+      return "unknown";
+  }
+}
+
 Json output_object(const v1::OutputHealth& output) {
   Json object{{"name", output.name()},
               {"kind", output.kind()},
+              {"place", place_text(output.place())},
               {"failing", output.failing()},
               {"delivered", output.delivered()},
               {"refused", output.refused()},

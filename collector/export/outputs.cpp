@@ -15,8 +15,8 @@ std::function<double()> jitter() {
 
 }  // namespace
 
-Outputs::Outputs(const std::vector<OutputConfig>& configs, const std::string& version,
-                 const Store& store, Writer& writer, const Clock& clock, MetricRegistry& registry) {
+Outputs::Outputs(const std::vector<OutputConfig>& configs, const std::string& version, Store& store,
+                 Writer& writer, const Clock& clock, MetricRegistry& registry) {
   for (const OutputConfig& config : configs) {
     runners_.push_back(std::make_unique<OutputRunner>(
         OutputRunner::Options{.name = config.name,
@@ -38,6 +38,9 @@ Outputs::Outputs(const std::vector<OutputConfig>& configs, const std::string& ve
       return series;
     });
   };
+  ask("picket_output_running",
+      "1 while this collector runs the output, 0 while another one on the database does, or none",
+      [](const v1::OutputHealth& one) { return uint64_t{one.place() == v1::OUTPUT_PLACE_HERE}; });
   ask("picket_output_lag_alerts", "Stored alerts that the output has not passed yet",
       [](const v1::OutputHealth& one) { return one.lag_alerts(); });
   ask("picket_output_lag_seconds", "For how long the oldest of them has been stored",
@@ -56,8 +59,11 @@ void Outputs::stop() {
 }
 
 void Outputs::on_commit(const CommitOutcome& outcome) {
-  if (outcome.new_alerts.empty()) return;
-  for (const auto& runner : runners_) runner->wake(outcome.new_alerts.back().row);
+  if (!outcome.new_alerts.empty()) wake(outcome.new_alerts.back().row);
+}
+
+void Outputs::wake(uint64_t row) {
+  for (const auto& runner : runners_) runner->wake(row);
 }
 
 std::vector<v1::OutputHealth> Outputs::health() const {

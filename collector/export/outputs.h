@@ -15,12 +15,13 @@ namespace picket {
 
 class Outputs {
  public:
-  Outputs(const std::vector<OutputConfig>& configs, const std::string& version, const Store& store,
+  Outputs(const std::vector<OutputConfig>& configs, const std::string& version, Store& store,
           Writer& writer, const Clock& clock, MetricRegistry& registry);
 
   void start();
   void stop();
   void on_commit(const CommitOutcome& outcome);  // a listener of the writer
+  void wake(uint64_t row);                       // alerts up to it are stored; any thread
   std::vector<v1::OutputHealth> health() const;
 
  private:

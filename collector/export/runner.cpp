@@ -12,14 +12,17 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr unsigned kPatience = 3;  // failures in a row, as the wait after them is
+
 std::string text_of(const absl::Status& status) { return std::string(status.message()); }
 
 }  // namespace
 
-OutputRunner::OutputRunner(Options options, std::unique_ptr<Output> output, const Store& store,
+OutputRunner::OutputRunner(Options options, std::unique_ptr<Output> output, Store& store,
                            Writer& writer, const Clock& clock, MetricRegistry& registry)
     : options_(std::move(options)),
       output_(std::move(output)),
+      turn_(store.output_turn(options_.name)),
       store_(store),
       writer_(writer),
       clock_(clock),
@@ -66,6 +69,7 @@ v1::OutputHealth OutputRunner::health() const {
   health.set_delivered(delivered_.value());
   health.set_refused(refused_.value());
   const uint64_t newest = newest_, passed = passed_, waits_ns = waits_ns_;
+  if (health.place() != v1::OUTPUT_PLACE_HERE) return health;  // whoever runs it knows
   health.set_lag_alerts(newest > passed ? newest - passed : 0);
   const uint64_t now_ns = clock_.wall_ns();
   if (waits_ns != 0 && now_ns > waits_ns)
@@ -82,21 +86,46 @@ void OutputRunner::loop(const std::stop_token& stop) {
                  text_of(status));
 }
 
+// One thing at a time, so that nothing is sent long after the turn was found to be held.
 absl::Status OutputRunner::step(const std::stop_token& stop) {
-  if (!begun_) {
-    if (absl::Status status = begin(); !status.ok()) return status;
+  const auto held = turn_->hold();
+  if (!held.ok()) {
+    leave(v1::OUTPUT_PLACE_UNSPECIFIED);
+    // The server is asked often: nobody sends until one has the turn.
+    failed_ = std::min(failed_, kPatience);
+    return held.status();
   }
+  if (*held) return begun_ ? deliver(stop) : begin();
+  leave(v1::OUTPUT_PLACE_ELSEWHERE);
+  recover();
+  wait(options_.stand_by, stop, false);
+  return absl::OkStatus();
+}
+
+absl::Status OutputRunner::deliver(const std::stop_token& stop) {
   if (position_ == page_.size()) {
     if (absl::Status status = read_page(); !status.ok()) return status;
-  }
-  if (position_ < page_.size()) {
-    if (absl::Status status = send(stop); !status.ok()) return status;
+  } else if (absl::Status status = send(stop); !status.ok()) {
+    return status;
   }
   if (is_note_due()) return note_cursor();
   if (position_ < page_.size() || newest_ > passed_) return absl::OkStatus();
   recover();  // what could not be read before was nothing for this output
   wait(noted_ == passed_ ? options_.look_again : options_.commit_after, stop, true);
   return absl::OkStatus();
+}
+
+// What was sent and not noted comes again, from here or from another collector.
+void OutputRunner::leave(v1::OutputPlace place) {
+  if (begun_)
+    spdlog::warn("output {}: this collector does not run it any more, {} rows on from its cursor",
+                 options_.name, passed_ - noted_);
+  begun_ = false;
+  page_.clear();
+  position_ = 0;
+  waits_ns_ = 0;
+  const std::lock_guard lock(health_mutex_);
+  health_.set_place(place);
 }
 
 absl::Status OutputRunner::begin() {
@@ -113,11 +142,14 @@ absl::Status OutputRunner::begin() {
   wake(*newest);
   // From now on nothing may be missed, whatever happens before the first delivery.
   if (!*cursor) {
-    absl::Status status = writer_.run_and_wait(
-        [&](Store& store) { return store.set_output_cursor(options_.name, row); });
+    absl::Status status =
+        writer_.run_and_wait([&](Store& /*store*/) { return turn_->set_cursor(row); });
     if (!status.ok()) return status;
   }
   begun_ = true;
+  spdlog::info("output {}: runs here, from row {} on", options_.name, row);
+  const std::lock_guard lock(health_mutex_);
+  health_.set_place(v1::OUTPUT_PLACE_HERE);
   return absl::OkStatus();
 }
 
@@ -190,8 +222,8 @@ bool OutputRunner::is_note_due() const {
 absl::Status OutputRunner::note_cursor() {
   const uint64_t row = passed_;
   if (!begun_ || noted_ == row) return absl::OkStatus();
-  absl::Status status = writer_.run_and_wait(
-      [&](Store& store) { return store.set_output_cursor(options_.name, row); });
+  absl::Status status =
+      writer_.run_and_wait([&](Store& /*store*/) { return turn_->set_cursor(row); });
   if (status.ok()) noted_ = row;
   return status;
 }

@@ -1,7 +1,8 @@
 // Brings stored alerts to one output, in the order in which they were stored, each at least once.
 // Its own thread reads the store, sends, and moves a cursor that the store keeps: behind what the
-// destination has acknowledged. Ingest never waits for it. Errors: a destination that does not take
-// an alert is tried again, ever more slowly and for ever; one that refuses it for good is counted.
+// destination has acknowledged. Ingest never waits for it. Of several collectors on one database
+// one sends, the others stand by. Errors: a destination that does not take an alert is tried again,
+// ever more slowly and for ever; one that refuses it for good is counted.
 #pragma once
 
 #include <atomic>
@@ -36,11 +37,13 @@ class OutputRunner {
     std::chrono::milliseconds commit_after{500};
     // Somebody else may store, too.
     std::chrono::milliseconds look_again{5'000};
+    // While another collector has the turn.
+    std::chrono::milliseconds stand_by{1'000};
     std::function<double()> random = {};  // 0..1
   };
 
   // All outlive it.
-  OutputRunner(Options options, std::unique_ptr<Output> output, const Store& store, Writer& writer,
+  OutputRunner(Options options, std::unique_ptr<Output> output, Store& store, Writer& writer,
                const Clock& clock, MetricRegistry& registry);
   ~OutputRunner();
 
@@ -59,6 +62,8 @@ class OutputRunner {
 
   void loop(const std::stop_token& stop);
   absl::Status step(const std::stop_token& stop);
+  absl::Status deliver(const std::stop_token& stop);
+  void leave(v1::OutputPlace place);
   absl::Status begin();
   absl::Status read_page();
   absl::Status send(const std::stop_token& stop);
@@ -71,6 +76,7 @@ class OutputRunner {
 
   const Options options_;
   const std::unique_ptr<Output> output_;
+  const std::unique_ptr<OutputTurn> turn_;
   const Store& store_;
   Writer& writer_;
   const Clock& clock_;
@@ -86,7 +92,7 @@ class OutputRunner {
 
   // The thread's own.
   std::unique_ptr<StoreReader> reader_;
-  bool begun_ = false;
+  bool begun_ = false;                // and the turn is held
   uint64_t noted_ = 0;                // row, in the store
   Steady::time_point unnoted_since_;  // when `passed_` went ahead of it
   std::vector<StoredAlert> page_;

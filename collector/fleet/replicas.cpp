@@ -98,6 +98,7 @@ void Replicas::publish_new() {
   if (!reader.ok()) return;
   const auto newest = (*reader)->newest_row();
   if (!newest.ok()) return;
+  watchers_.stored(*newest);
   if (!watchers_.are_there()) {
     last_row_ = std::max(last_row_, *newest);
     return;

@@ -25,6 +25,7 @@ class Replicas {
   struct Watchers {
     std::function<bool()> are_there;
     std::function<void(const CommitOutcome&)> publish;
+    std::function<void(uint64_t)> stored;  // alerts up to this row, whoever did
   };
 
   // Everything outlives this object.

@@ -167,6 +167,15 @@ absl::Status hold_presence(Connection& connection, uint64_t replica) {
       fmt::format("SELECT pg_advisory_lock_shared({}, {})", kPresences, replica));
 }
 
+absl::StatusOr<bool> hold_output(Connection& connection, const std::string& output) {
+  // Locks of one number of 64 bits are apart from those of two.
+  const auto held =
+      connection.run("SELECT pg_try_advisory_lock(hashtextextended($1, $2))::int::bigint",
+                     Values().add(output).add(uint64_t{kLocks}));
+  if (!held.ok()) return held.status();
+  return held->number(0, 0) == 1;
+}
+
 std::string problem_of(const std::string& where) {
   char* message = nullptr;
   PQconninfoOption* options = PQconninfoParse(where.c_str(), &message);

@@ -113,6 +113,9 @@ enum class Turn { schema = 0, ingest = 1, audit = 2 };
 // live_replicas has them.
 absl::Status hold_presence(Connection& connection, uint64_t replica);
 
+// The session runs the output of this name, as long as it lasts; false: another one does.
+absl::StatusOr<bool> hold_output(Connection& connection, const std::string& output);
+
 // Where the collectors on one database tell each other what happened.
 inline constexpr const char* kChannel = "picket";
 

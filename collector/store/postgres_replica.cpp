@@ -4,6 +4,7 @@
 
 #include "collector/store/postgres_news.h"
 #include "collector/store/postgres_store.h"
+#include "collector/store/postgres_turn.h"
 
 namespace picket {
 namespace {
@@ -80,6 +81,10 @@ absl::StatusOr<std::vector<std::string>> PostgresStore::moved(
   std::vector<std::string> moved;
   for (int row = 0; row < rows->rows(); ++row) moved.push_back(nodes[rows->number(row, 0) - 1]);
   return moved;
+}
+
+std::unique_ptr<OutputTurn> PostgresStore::output_turn(const std::string& output) {
+  return std::make_unique<postgres::SessionTurn>(options_.where, output);
 }
 
 absl::StatusOr<std::unique_ptr<NewsWire>> PostgresStore::wire() const {

@@ -264,16 +264,6 @@ absl::Status PostgresStore::set_policy(const v1::FleetPolicy& policy) {
   return status.ok() ? transaction->commit() : status;
 }
 
-absl::Status PostgresStore::set_output_cursor(const std::string& output, uint64_t row) {
-  auto transaction = begin();
-  if (!transaction.ok()) return transaction.status();
-  const auto set = connection_->run(
-      "INSERT INTO output_cursors VALUES ($1, $2) ON CONFLICT (output) DO UPDATE SET "
-      "number = excluded.number",
-      Values().add(output).add(row));
-  return set.ok() ? transaction->commit() : set.status();
-}
-
 absl::StatusOr<std::unique_ptr<StoreReader>> PostgresStore::reader() const {
   return postgres::make_reader(pool_);
 }

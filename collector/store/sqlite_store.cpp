@@ -47,6 +47,23 @@ absl::Status make_private(const std::filesystem::path& file) {
   return absl::OkStatus();
 }
 
+// A file has one collector.
+class OnlyTurn final : public OutputTurn {
+ public:
+  OnlyTurn(Database& db, std::string output) : db_(db), output_(std::move(output)) {}
+
+  absl::StatusOr<bool> hold() override { return true; }
+  absl::Status set_cursor(uint64_t row) override {
+    auto set = db_.prepare("INSERT OR REPLACE INTO output_cursors VALUES (?, ?)");
+    if (!set.ok()) return set.status();
+    return set->bind(output_).bind(row).run();
+  }
+
+ private:
+  Database& db_;
+  const std::string output_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file,
@@ -207,10 +224,8 @@ absl::Status SqliteStore::set_policy(const v1::FleetPolicy& policy) {
   return sqlite::set_policy(db_, policy);
 }
 
-absl::Status SqliteStore::set_output_cursor(const std::string& output, uint64_t row) {
-  auto set = db_.prepare("INSERT OR REPLACE INTO output_cursors VALUES (?, ?)");
-  if (!set.ok()) return set.status();
-  return set->bind(output).bind(row).run();
+std::unique_ptr<OutputTurn> SqliteStore::output_turn(const std::string& output) {
+  return std::make_unique<OnlyTurn>(db_, output);
 }
 
 absl::StatusOr<std::unique_ptr<StoreReader>> SqliteStore::reader() const {

@@ -35,7 +35,7 @@ class SqliteStore final : public Store {
   absl::Status add_bundle(const RuleBundle& bundle) override;
   absl::Status remove_bundle(const std::string& bundle_id) override;
   absl::Status set_policy(const v1::FleetPolicy& policy) override;
-  absl::Status set_output_cursor(const std::string& output, uint64_t row) override;
+  std::unique_ptr<OutputTurn> output_turn(const std::string& output) override;
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override;
 
  private:

@@ -184,6 +184,20 @@ struct Replica {
   virtual absl::StatusOr<std::unique_ptr<NewsWire>> wire() const = 0;
 };
 
+// An output of this name as this collector's to run: one collector at a time has the turn, also
+// while it waits for the destination. Ends with the object.
+struct OutputTurn {
+  virtual ~OutputTurn() = default;
+  // Takes the turn, or makes sure that it is still held; asked before everything that is sent.
+  // false: another collector has it. Once it was lost this says so before it takes it again: where
+  // the output stands is to be read anew then. The runner's thread. Unavailable: nobody can tell,
+  // so it is not held.
+  virtual absl::StatusOr<bool> hold() = 0;
+  // The output is done with the alerts up to `row`. The Writer's thread, while the runner's waits.
+  // FailedPrecondition, Unavailable: the turn is not held, and nothing was changed.
+  virtual absl::Status set_cursor(uint64_t row) = 0;
+};
+
 struct Store {
   virtual ~Store() = default;
 
@@ -210,7 +224,8 @@ struct Store {
   // kept, which another collector has changed.
   virtual absl::Status set_policy(const v1::FleetPolicy& policy) = 0;
 
-  virtual absl::Status set_output_cursor(const std::string& output, uint64_t row) = 0;
+  // Not held yet. Before the Writer starts, or on its thread; the store outlives it.
+  virtual std::unique_ptr<OutputTurn> output_turn(const std::string& output) = 0;
 
   // From any thread.
   virtual absl::StatusOr<std::unique_ptr<StoreReader>> reader() const = 0;

@@ -87,9 +87,10 @@ TEST_F(CollectorConfigTest, KeepsAlertsInOnePlace) {
                              HasSubstr("c.yaml:1:1: audit_key: expected a file")));
   EXPECT_THAT(problem(shared + "store: {retention_days: 30}\n"),
               HasSubstr("c.yaml:7:8: store.postgres: expected a connection string"));
-  EXPECT_THAT(problem(shared + "store: {postgres: dbname=p}\n"
-                               "outputs: [{name: a, kind: file, path: alerts.json}]\n"),
-              HasSubstr("outputs need the store in one file"));
+  EXPECT_EQ(load(shared + "store: {postgres: dbname=p}\n"
+                          "outputs: [{name: a, kind: file, path: alerts.json}]\n")
+                ->outputs.size(),
+            1U);
   EXPECT_THAT(problem(shared + "store: {postgres: 'colour=red'}\n"),
               HasSubstr("c.yaml:7:19: store.postgres: invalid connection option \"colour\""));
   EXPECT_THAT(problem(shared + "store: {postgres: dbname=p, retention_days: never}\n"),

@@ -46,8 +46,8 @@ class WithoutCommands final : public Store {
   absl::Status set_policy(const v1::FleetPolicy& policy) override {
     return store_->set_policy(policy);
   }
-  absl::Status set_output_cursor(const std::string& output, uint64_t row) override {
-    return store_->set_output_cursor(output, row);
+  std::unique_ptr<OutputTurn> output_turn(const std::string& output) override {
+    return store_->output_turn(output);
   }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override { return store_->reader(); }
 

@@ -303,6 +303,17 @@ class Replicas : public Postgres {
     return command;
   }
 
+  std::optional<uint64_t> cursor(const std::string& output) const {
+    return *(*a_.store->reader())->output_cursor(output);
+  }
+  // The server notices by itself that a session is over, and tells nobody.
+  static void wait_for_turn(OutputTurn& turn) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    absl::StatusOr<bool> held = false;
+    while (!(held.ok() && *held) && std::chrono::steady_clock::now() < deadline) held = turn.hold();
+    EXPECT_TRUE(held.ok() && *held) << held.status();
+  }
+
   Collector a_, b_;
 };
 
@@ -373,6 +384,51 @@ TEST_F(Replicas, HearOfAChangedPolicyWhichOneOfThemMade) {
   policy.set_revision(2);
   ASSERT_TRUE(b_.store->set_policy(policy).ok());
   EXPECT_TRUE(absl::IsAborted(a_.store->set_policy(policy)));
+}
+
+TEST_F(Replicas, RunAnOutputOneAtATime) {
+  auto first = a_.store->output_turn("siem");
+  const auto second = b_.store->output_turn("siem"), other = b_.store->output_turn("bus");
+  EXPECT_TRUE(absl::IsFailedPrecondition(first->set_cursor(5))) << "not held yet";
+  EXPECT_TRUE(*first->hold());
+  EXPECT_FALSE(*second->hold());
+  EXPECT_TRUE(*other->hold()) << "each by its name";
+  ASSERT_TRUE(first->set_cursor(7).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(second->set_cursor(9)));
+  EXPECT_EQ(*cursor("siem"), 7U);
+  first.reset();
+  wait_for_turn(*second);
+  ASSERT_TRUE(second->set_cursor(9).ok());
+  EXPECT_EQ(*cursor("siem"), 9U);
+}
+
+// What the one does that has not noticed yet.
+TEST_F(Replicas, NobodyMovesACursorWithoutTheTurn) {
+  const auto first = a_.store->output_turn("siem"), second = b_.store->output_turn("siem");
+  EXPECT_TRUE(*first->hold());
+  ASSERT_TRUE(first->set_cursor(7).ok());
+  EXPECT_EQ(texts("SELECT pg_terminate_backend(pid)::text FROM pg_locks WHERE locktype = "
+                  "'advisory' AND objsubid = 1")
+                .size(),
+            1U);
+  wait_for_turn(*second);
+  ASSERT_TRUE(second->set_cursor(9).ok());
+  EXPECT_TRUE(absl::IsUnavailable(first->set_cursor(8)));
+  EXPECT_EQ(*cursor("siem"), 9U);
+  const auto told = first->hold();
+  EXPECT_TRUE(absl::IsUnavailable(told.status())) << "before anything else";
+  EXPECT_TRUE(absl::IsFailedPrecondition(first->set_cursor(8)));
+  EXPECT_FALSE(*first->hold());
+  EXPECT_TRUE(*second->hold());
+}
+
+TEST_F(Replicas, NobodyHasATurnWhileTheServerIsAway) {
+  const auto turn = a_.store->output_turn("siem");
+  EXPECT_TRUE(*turn->hold());
+  ASSERT_TRUE(server->get()->stop().ok());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(absl::IsUnavailable(turn->hold().status())) << i;
+  ASSERT_TRUE(server->get()->launch().ok());
+  wait_for_turn(*turn);
 }
 
 TEST_F(Replicas, HearEverythingAfterTheServerWasAway) {

@@ -34,9 +34,15 @@ TEST_P(StoreConformance, PagesAlertsInTheOrderOfStorage) {
 
 TEST_P(StoreConformance, KeepsTheCursorOfEachOutput) {
   EXPECT_EQ(*reader()->output_cursor("siem"), std::nullopt);
-  ASSERT_TRUE(store_->set_output_cursor("siem", 0).ok());
-  ASSERT_TRUE(store_->set_output_cursor("bus", 7).ok());
-  ASSERT_TRUE(store_->set_output_cursor("bus", 9).ok());
+  auto siem = store_->output_turn("siem"), bus = store_->output_turn("bus");
+  EXPECT_EQ(*siem->hold(), true);
+  EXPECT_EQ(*bus->hold(), true);
+  ASSERT_TRUE(siem->set_cursor(0).ok());
+  ASSERT_TRUE(bus->set_cursor(7).ok());
+  ASSERT_TRUE(bus->set_cursor(9).ok());
+  EXPECT_EQ(*bus->hold(), true) << "still";
+  siem.reset();
+  bus.reset();
   reopen();
   EXPECT_EQ(*reader()->output_cursor("siem"), 0U);
   EXPECT_EQ(*reader()->output_cursor("bus"), 9U);

@@ -61,7 +61,7 @@ class ScriptedStore final : public Store {
   absl::Status add_bundle(const RuleBundle&) override { return absl::OkStatus(); }
   absl::Status remove_bundle(const std::string&) override { return absl::OkStatus(); }
   absl::Status set_policy(const v1::FleetPolicy&) override { return absl::OkStatus(); }
-  absl::Status set_output_cursor(const std::string&, uint64_t) override { return absl::OkStatus(); }
+  std::unique_ptr<OutputTurn> output_turn(const std::string&) override { return nullptr; }
   absl::StatusOr<std::unique_ptr<StoreReader>> reader() const override {
     return absl::UnimplementedError("a scripted store is not read");
   }
