@@ -8,13 +8,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "common/tls.h"
 #include "tests/fleet/simulated_agent.h"
+#include "tests/fleet/trap.h"
 #include "tests/support/http.h"
 #include "tests/support/receivers.h"
 #include "tests/support/subprocess.h"
@@ -27,38 +27,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kAlerts = 240, kBatch = 20;
-
-// Answers, but for one request, whose answer waits until the collector is dead.
-class Trap {
- public:
-  void set(size_t in_requests) {
-    const std::lock_guard lock(mutex_);
-    left_ = in_requests;
-    reached_ = {};
-    over_ = {};
-  }
-  HttpReceiver::Answer pass() {
-    std::unique_lock lock(mutex_);
-    if (left_ == 0 || --left_ > 0) return {};
-    reached_.set_value();
-    std::future<void> over = over_.get_future();
-    lock.unlock();
-    over.wait_for(kDeadline);
-    return {};
-  }
-  bool wait() {
-    std::unique_lock lock(mutex_);
-    std::future<void> reached = reached_.get_future();
-    lock.unlock();
-    return reached.wait_for(kDeadline) == std::future_status::ready;
-  }
-  void release() { over_.set_value(); }
-
- private:
-  std::mutex mutex_;
-  size_t left_ = 0;
-  std::promise<void> reached_, over_;
-};
 
 class Outputs : public testing::Test {
  protected:
