@@ -16,6 +16,7 @@
 #include "collector/ingest/agent_service.h"
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/query/operator_service.h"
+#include "collector/query/unread_calls.h"
 #include "common/health_server.h"
 #include "common/tls.h"
 
@@ -139,9 +140,17 @@ absl::Status Collector::start() {
   builder.AddListeningPort(config_.listen, server_credentials(config_.tls), &parts_->port);
   builder.RegisterService(parts_->agents.get());
   builder.RegisterService(parts_->operators.get());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(unread_calls(parts_->query));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
+  // Until TLS and the first settings of HTTP/2 are done.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 20'000);
+  // gRPC unpacks without a bound; the agents' streams do it with one (agent_message.h).
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   // A peer that is gone without a word is noticed; agents may probe us as well.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);

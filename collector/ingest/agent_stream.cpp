@@ -4,8 +4,10 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <utility>
 
+#include "collector/ingest/agent_message.h"
 #include "common/rule_bundle.h"
 
 namespace picket {
@@ -14,8 +16,20 @@ namespace {
 // Batches of one stream between network and disk: enough to keep the disk busy.
 constexpr size_t kMaxUncommitted = 4;
 constexpr size_t kMaxCommands = 64;
+constexpr std::chrono::seconds kHelloWithin{10};
+constexpr size_t kMaxText = 256, kMaxLabels = 64U << 10;
 // Sequences are stored as signed 64 bit numbers.
 constexpr uint64_t kMaxSequence = INT64_MAX;
+
+// It is logged, and kept for as long as the node is.
+bool is_short(const v1::Hello& hello) {
+  for (const std::string* text : {&hello.epoch(), &hello.agent_version(), &hello.kernel(),
+                                  &hello.boot_id(), &hello.rules_bundle(), &hello.waivers()})
+    if (text->size() > kMaxText) return false;
+  size_t labels = 0;
+  for (const auto& [key, value] : hello.labels()) labels += key.size() + value.size();
+  return labels <= kMaxLabels;
+}
 
 std::string words(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
@@ -27,6 +41,10 @@ AgentStream* AgentStream::begin(IngestContext& context, std::string node) {
   std::shared_ptr<AgentStream> stream(new AgentStream(context, std::move(node)));
   const std::lock_guard lock(stream->mutex_);
   stream->self_ = stream;
+  stream->hello_due_.Set(std::chrono::system_clock::now() + kHelloWithin,
+                         [late = std::weak_ptr(stream)](bool expired) {
+                           if (const auto self = late.lock(); self && expired) self->on_silence();
+                         });
   stream->read_on();
   return stream.get();
 }
@@ -44,10 +62,14 @@ void AgentStream::OnReadDone(bool ok) {
   if (finished_ || ending_) return;
   if (!ok) return finish(grpc::Status::OK);  // the agent has closed, or the connection is lost
   v1::ConnectRequest message;
-  if (!grpc::SerializationTraits<v1::ConnectRequest>::Deserialize(&in_, &message).ok()) {
-    return refuse("garbage", grpc::StatusCode::INVALID_ARGUMENT,
-                  "the message is not a ConnectRequest");
+  if (const absl::Status status = read_agent_message(in_, message); !status.ok()) {
+    const bool too_large = absl::IsResourceExhausted(status);
+    return refuse(
+        too_large ? "too_large" : "garbage",
+        too_large ? grpc::StatusCode::RESOURCE_EXHAUSTED : grpc::StatusCode::INVALID_ARGUMENT,
+        words(status));
   }
+  in_.Clear();
   on_message(std::move(message));
   read_on();
 }
@@ -64,6 +86,12 @@ void AgentStream::on_message(v1::ConnectRequest message) {
   }
 }
 
+void AgentStream::on_silence() {
+  const std::lock_guard lock(mutex_);
+  if (hello_) return;
+  refuse("no_hello", grpc::StatusCode::DEADLINE_EXCEEDED, "hello was not said in time");
+}
+
 void AgentStream::on_hello(v1::Hello hello) {
   if (hello_) {
     return refuse("second_hello", grpc::StatusCode::INVALID_ARGUMENT, "hello was said before");
@@ -71,7 +99,13 @@ void AgentStream::on_hello(v1::Hello hello) {
   if (hello.epoch().empty()) {
     return refuse("no_epoch", grpc::StatusCode::INVALID_ARGUMENT, "hello names no spool epoch");
   }
+  if (!is_short(hello)) {
+    return refuse("oversized", grpc::StatusCode::INVALID_ARGUMENT,
+                  fmt::format("hello has a text of more than {} bytes, or labels of more than {}",
+                              kMaxText, kMaxLabels));
+  }
   hello_ = std::move(hello);
+  hello_due_.Cancel();
   spdlog::info("{} connected: agent {}, kernel {}, spool {}", node_, hello_->agent_version(),
                hello_->kernel(), hello_->epoch());
   // In the writer's order: batches of an earlier stream that are still under way count as committed

@@ -6,6 +6,7 @@
 // the agent keeps what was not acknowledged and comes back.
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <deque>
@@ -54,6 +55,7 @@ class AgentStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   // With the mutex held.
   void on_message(v1::ConnectRequest message);
+  void on_silence();
   void on_hello(v1::Hello hello);
   void on_batch(v1::Batch batch);
   void on_greeted(const absl::StatusOr<Greeting>& known);
@@ -71,6 +73,7 @@ class AgentStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   std::mutex mutex_;
   std::shared_ptr<AgentStream> self_;  // gRPC's share
   std::optional<v1::Hello> hello_;
+  grpc::Alarm hello_due_;
   bool greeted_ = false;
   uint64_t last_received_ = 0;
   size_t uncommitted_ = 0;  // batches handed to the writer
