@@ -1,5 +1,7 @@
 #include "collector/query/alert_feed.h"
 
+#include <algorithm>
+
 #include <utility>
 
 namespace picket {
@@ -66,6 +68,12 @@ bool AlertFeed::subscribe(std::shared_ptr<Subscription> subscription) {
 void AlertFeed::unsubscribe(const std::shared_ptr<Subscription>& subscription) {
   const std::lock_guard lock(mutex_);
   subscriptions_.erase(subscription);
+}
+
+size_t AlertFeed::subscribers_of(const std::string& watcher) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<size_t>(std::ranges::count_if(
+      subscriptions_, [&](const auto& subscription) { return subscription->watcher_ == watcher; }));
 }
 
 size_t AlertFeed::subscribers() const {

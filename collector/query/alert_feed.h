@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "collector/store/store.h"
@@ -21,8 +22,8 @@ class Subscription {
   enum class State { open, overflowed, closed };
 
   // `wake` is called when something has come, outside any lock of the feed's.
-  Subscription(size_t capacity, std::function<void()> wake)
-      : capacity_(capacity), wake_(std::move(wake)) {}
+  Subscription(size_t capacity, std::function<void()> wake, std::string watcher = {})
+      : capacity_(capacity), wake_(std::move(wake)), watcher_(std::move(watcher)) {}
 
   // The next alert, shared between subscribers; nullptr: none now, or no more (see state()).
   std::shared_ptr<const StoredAlert> take();
@@ -35,6 +36,7 @@ class Subscription {
 
   const size_t capacity_;
   const std::function<void()> wake_;
+  const std::string watcher_;
   mutable std::mutex mutex_;
   std::deque<std::shared_ptr<const StoredAlert>> queue_;
   State state_ = State::open;
@@ -48,6 +50,7 @@ class AlertFeed {
   bool subscribe(std::shared_ptr<Subscription> subscription);
   void unsubscribe(const std::shared_ptr<Subscription>& subscription);
   size_t subscribers() const;
+  size_t subscribers_of(const std::string& watcher) const;
   // Wakes every subscriber with nothing to take: the collector is stopping.
   void close();
 

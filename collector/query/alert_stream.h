@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct AlertStreamSource {
   WorkerPool& workers;
   std::vector<std::string> namespaces = {};  // nothing else is sent; empty: all
   std::function<absl::Status()> admit = {};  // on a worker, before anything is sent
+  std::string watcher = {};                  // who
 };
 
 AlertQuery alert_query(const v1::AlertFilter& filter);
@@ -124,12 +126,13 @@ class AlertStream final : public grpc::ServerWriteReactor<Response>,
     query.limit = limit;
     query.namespaces = source_.namespaces;
     if (watch) {
-      live_ = std::make_shared<Subscription>(kBacklog, [weak = this->weak_from_this()] {
+      const auto wake = [weak = this->weak_from_this()] {
         if (const auto stream = weak.lock()) {
           const std::lock_guard lock(stream->mutex_);
           stream->advance();
         }
-      });
+      };
+      live_ = std::make_shared<Subscription>(kBacklog, wake, source_.watcher);
       if (source_.feed.subscribers() >= kMaxWatchers) {
         return finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many are watching"});
       }

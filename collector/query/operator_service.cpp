@@ -17,6 +17,9 @@
 namespace picket {
 namespace {
 
+// Of one operator at a time, however many connections it opens.
+constexpr size_t kMaxWatches = 16;
+
 // The worker that writes the audit entry finishes it.
 template <class Response>
 class RefusedStream final : public grpc::ServerWriteReactor<Response> {
@@ -247,14 +250,23 @@ class OperatorService final : public v1::OperatorService::CallbackService {
                                              std::optional<uint64_t> after = std::nullopt) {
     const Caller caller = identify(call);
     const Asked asked{Access::read, std::move(action), words(filter), true};
-    if (const grpc::Status status = check(caller, asked.access); !status.ok()) {
+    grpc::Status status = check(caller, asked.access);
+    if (status.ok() && watch && context_.feed.subscribers_of(caller.actor()) >= kMaxWatches) {
+      context_.refusals.add("too_many_watches");
+      status = {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                fmt::format("{} watches {} times already", caller.actor(), kMaxWatches)};
+    }
+    if (!status.ok()) {
       auto* reactor = new RefusedStream<Response>;
       refuse(caller, asked, status, [=] { reactor->Finish(status); });
       return reactor;
     }
-    const AlertStreamSource source{context_.store, context_.feed, context_.workers,
+    const AlertStreamSource source{context_.store,
+                                   context_.feed,
+                                   context_.workers,
                                    caller.scope.namespaces,
-                                   [=, this] { return audit(caller, asked, "allowed"); }};
+                                   [=, this] { return audit(caller, asked, "allowed"); },
+                                   caller.actor()};
     return AlertStream<Response>::begin(call, source, filter, limit, watch, after);
   }
 

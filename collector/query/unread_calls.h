@@ -1,7 +1,6 @@
-// Operators' calls whose request is no message. gRPC answers them itself, with INTERNAL, and no
-// handler hears of them: here they are counted and written to the audit log like what is refused.
-// Called by gRPC's threads; the entry waits for a worker. Errors: an entry that finds no room is
-// counted.
+// Operators' calls whose request is no message: no handler hears of them. Here they are answered
+// with INVALID_ARGUMENT, counted, and written to the audit log like what is refused; of a flood not
+// each has an entry: one waits for a worker at a time. Called by gRPC's threads. Nothing fails.
 #pragma once
 
 #include <grpcpp/support/server_interceptor.h>

@@ -40,8 +40,9 @@ class AbuseTest : public testing::Test {
 
   // Made when it is first asked for.
   TlsFiles certificate(const std::string& who);
-  // To the collector, with HTTP/2's beginning said.
-  RawConnection connect(const std::string& who);
+  // To the collector, with HTTP/2's beginning said; `settled`: and its settings acknowledged,
+  // before which gRPC does not hold a peer to them.
+  RawConnection connect(const std::string& who, bool settled = true);
   // Over a connection that `who` keeps as long as the collector does. A stream that was answered
   // with headers and goes on is given up.
   Http2Answer call(const std::string& who, const std::string& path, const std::string& body,
@@ -49,7 +50,7 @@ class AbuseTest : public testing::Test {
   void check(const CallRow& row);
 
   double count(const std::string& metric, const std::string& reason) const;
-  std::vector<v1::AuditEntry> audit_since(uint64_t sequence) const;
+  std::vector<v1::AuditEntry> refusals_since(uint64_t sequence) const;
   uint64_t last_audit() const;
   uint64_t peak_kib() const;   // of memory, ever
   size_t descriptors() const;  // open

@@ -266,7 +266,7 @@ Http2Answer http2_answer(RawConnection& connection, const Http2Ask& ask,
   using namespace http2;
   Http2Answer answer;
   Sender sender(connection, ask);
-  std::string bytes;
+  std::string& bytes = connection.unread();
   while (true) {
     sender.send();
     while (bytes.size() < 9 || bytes.size() < 9 + number(bytes, 0, 3)) {
@@ -283,6 +283,7 @@ Http2Answer http2_answer(RawConnection& connection, const Http2Ask& ask,
     if (type == kSettings && flags == 0) {
       sender.on_settings(payload);
       connection.write(frame(kSettings, 1, 0, ""));
+      if (ask.until_settings) return answer;
     }
     if (type == kPing && flags == 0) connection.write(frame(kPing, 1, 0, payload));
     if (type == kWindow) sender.on_window(of, payload);

@@ -34,6 +34,7 @@ class RawConnection {
   // What comes next, at most 64 KiB; empty: it has closed, or the deadline has passed.
   std::string read(std::chrono::steady_clock::time_point deadline);
   bool closed() const { return closed_; }
+  std::string& unread() { return unread_; }  // of HTTP/2: behind the last frame that was taken
   int fd() const { return fd_.get(); }
 
  private:
@@ -43,6 +44,7 @@ class RawConnection {
   Fd fd_;
   std::unique_ptr<SSL, Free> ssl_;
   bool closed_ = false;
+  std::string unread_;
 };
 
 namespace http2 {
@@ -86,6 +88,7 @@ struct Http2Ask {
   uint32_t stream = 1;
   std::string_view body = {};  // sent as far as the server's windows allow, on a new connection
   bool until_headers = false;  // of an answer that goes on
+  bool until_settings = false;
 };
 
 // Reads until the stream or the connection has ended, and answers settings and pings.
