@@ -16,9 +16,6 @@
 namespace picket::test {
 namespace {
 
-// Three times what a collector without traffic takes: nothing makes it grow beyond.
-constexpr uint64_t kMostKib = 96U << 10;
-
 // As packaging/pki/picket-pki takes them, and names that it would not make.
 const std::map<std::string, std::string> kIssued = {{"collector", "collector collector"},
                                                     {"n1", "node n1"},
@@ -84,7 +81,7 @@ void AbuseTest::SetUp() {
 void AbuseTest::TearDown() {
   if (collector_ && !HasFatalFailure()) {
     expect_alive("everything");
-    EXPECT_LT(peak_kib(), kMostKib);
+    EXPECT_LT(peak_kib(), most_kib_);
     callers_.clear();
     collector_->signal(SIGTERM);
     EXPECT_EQ(collector_->wait().value_or(-1), 0) << "it ends in good order";

@@ -71,6 +71,8 @@ class AbuseTest : public testing::Test {
   uint16_t port_ = 0, http_ = 0;
   std::map<std::string, Caller> callers_;
   size_t refused_ = 0;  // rows so far
+  // Three times what a collector without traffic takes.
+  uint64_t most_kib_ = 96U << 10;
 };
 
 }  // namespace picket::test
