@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -95,6 +94,21 @@ std::string session_text(const v1::NodeAgentSession& one) {
   return text;
 }
 
+// One that was asked for is shown with all that it did.
+absl::Status add_sessions(Client& client, const v1::ListAgentSessionsRequest& request, bool json,
+                          RowSink& rows) {
+  const auto response = client.agent_sessions(request);
+  if (!response.ok()) return response.status();
+  const bool whole = !request.session().empty();
+  for (const v1::NodeAgentSession& one : response->sessions()) {
+    const uint64_t last_ns = wall_ns(one.session().last());
+    rows.add(json    ? Row(session_object(one, whole), last_ns)
+             : whole ? Row(session_text(one), last_ns)
+                     : Row(session_line(one), last_ns));
+  }
+  return absl::OkStatus();
+}
+
 void add_list(CLI::App& agent, Session& session) {
   const auto request = std::make_shared<v1::ListAgentSessionsRequest>();
   CLI::App* list = agent.add_subcommand("list", "The newest sessions of AI agents");
@@ -102,13 +116,8 @@ void add_list(CLI::App& agent, Session& session) {
       "--workspace", [request](const std::string& asked) { request->set_workspace(asked); },
       "Only of this one: id or name");
   list->fallthrough()->callback([request, &session] {
-    session.run([&](Client& client) {
-      const auto response = client.agent_sessions(*request);
-      if (!response.ok()) return response.status();
-      for (const v1::NodeAgentSession& one : response->sessions())
-        std::cout << (session.json ? json_line(session_object(one, false)) + '\n'
-                                   : session_line(one));
-      return absl::OkStatus();
+    session.read([&](Client& client, RowSink& rows) {
+      return add_sessions(client, *request, session.json, rows);
     });
   });
 }
@@ -123,13 +132,8 @@ void add_report(CLI::App& agent, Session& session) {
           "Id, or the beginning of it: picketctl agent list, or an alert's lineage.agent_session")
       ->required();
   report->fallthrough()->callback([request, &session] {
-    session.run([&](Client& client) {
-      const auto response = client.agent_sessions(*request);
-      if (!response.ok()) return response.status();
-      for (const v1::NodeAgentSession& one : response->sessions())
-        std::cout << (session.json ? json_line(session_object(one, true)) + '\n'
-                                   : session_text(one));
-      return absl::OkStatus();
+    session.read([&](Client& client, RowSink& rows) {
+      return add_sessions(client, *request, session.json, rows);
     });
   });
 }

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
-#include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "collector/cli/incidents.h"
 #include "collector/cli/render.h"
 #include "common/alert_json.h"
@@ -62,18 +65,13 @@ v1::AlertFilter filter_of(const FilterOptions& options) {
   return filter;
 }
 
-// Each alert is on its way before the next is waited for. false: nobody reads any more. `cursor`:
-// 0, or where a later watch goes on.
-bool print(const v1::Alert& alert, bool json, uint64_t cursor = 0) {
-  if (json) {
-    nlohmann::ordered_json object = alert_object(alert);
-    if (cursor != 0) object["cursor"] = cursor;
-    std::cout << json_line(object) << '\n';
-  } else {
-    std::cout << alert_text(alert) << '\n';
-  }
-  std::cout.flush();
-  return std::cout.good();
+// `cursor`: 0, or where a later watch goes on.
+Row row_of(const v1::Alert& alert, bool json, uint64_t cursor = 0) {
+  const uint64_t time_ns = wall_ns(alert.time());
+  if (!json) return Row(alert_text(alert) + '\n', time_ns);
+  nlohmann::ordered_json object = alert_object(alert);
+  if (cursor != 0) object["cursor"] = cursor;
+  return Row(std::move(object), time_ns);
 }
 
 void add_list(CLI::App& alerts, Session& session) {
@@ -82,39 +80,90 @@ void add_list(CLI::App& alerts, Session& session) {
   add_filter(*list, *options);
   list->add_option("--limit", options->limit, "Only the newest so many");
   list->callback([options, &session] {
-    session.run([&](Client& client) {
-      v1::ListAlertsRequest request;
-      *request.mutable_filter() = filter_of(*options);
-      request.set_limit(options->limit);
-      return client.list_alerts(request,
-                                [&](const v1::Alert& alert) { return print(alert, session.json); });
-    });
+    v1::ListAlertsRequest request;
+    *request.mutable_filter() = filter_of(*options);
+    request.set_limit(options->limit);
+    const auto query = [&](Client& client, RowSink& rows) {
+      return client.list_alerts(
+          request, [&](const v1::Alert& alert) { return rows.add(row_of(alert, session.json)); });
+    };
+    session.read(query, {.newest = options->limit});
   });
+}
+
+// By region; empty: of the only one that is asked.
+using Cursors = std::map<std::string, uint64_t>;
+
+std::optional<Cursors> parse_cursors(const std::string& text) {
+  Cursors cursors;
+  for (const std::string_view each : absl::StrSplit(text, ',')) {
+    const size_t equals = each.find('=');
+    const std::string_view number = equals == each.npos ? each : each.substr(equals + 1);
+    const std::string region(equals == each.npos ? "" : each.substr(0, equals));
+    uint64_t cursor = 0;
+    if (!absl::SimpleAtoi(number, &cursor) || !cursors.emplace(region, cursor).second)
+      return std::nullopt;
+  }
+  return cursors;
+}
+
+std::string check_cursors(const std::string& text) {
+  return parse_cursors(text) ? "" : "expected a cursor, or those of regions, as in eu=120,us=47";
+}
+
+// Where each region's watch begins, and no other's; empty: what is wrong.
+Cursors cursors_of(const std::vector<CliContext>& contexts, Cursors given) {
+  if (contexts.size() == 1 && given.contains("")) {
+    auto only = given.extract("");
+    only.key() = contexts.front().region;
+    given.insert(std::move(only));
+  }
+  const bool fits = given.size() == contexts.size() &&
+                    std::ranges::all_of(contexts, [&](const CliContext& context) {
+                      return given.contains(context.region);
+                    });
+  return fits ? given : Cursors{};
+}
+
+void watch(Session& session, const FilterOptions& options, const std::string& after) {
+  Cursors cursors;
+  if (const auto contexts = session.contexts(); !after.empty() && contexts.ok()) {
+    cursors = cursors_of(*contexts, *parse_cursors(after));
+    if (cursors.empty())
+      return session.fail(kExitUsage, fmt::format("--after: expected a cursor of each region: {}",
+                                                  region_names(*contexts)));
+  }
+  v1::WatchAlertsRequest everywhere;
+  *everywhere.mutable_filter() = filter_of(options);
+  const auto query = [&](Client& client, RowSink& rows) {
+    v1::WatchAlertsRequest request = everywhere;
+    const auto cursor = cursors.find(client.region());
+    if (cursor != cursors.end()) request.set_after(cursor->second);
+    return client.watch_alerts(
+        request, [&] { rows.note("watching, Ctrl-C ends"); },
+        [&](const v1::WatchAlertsResponse& watched) {
+          return rows.add(row_of(watched.alert(), session.json, watched.cursor()));
+        });
+  };
+  session.read(query, {.by_time = false});
 }
 
 void add_watch(CLI::App& alerts, Session& session) {
   const auto options = std::make_shared<FilterOptions>();
-  CLI::App* watch =
+  CLI::App* command =
       alerts.add_subcommand("watch", "Alerts as they come, until Ctrl-C")->fallthrough();
-  add_filter(*watch, *options);
-  const auto after = std::make_shared<std::optional<uint64_t>>();
-  watch->add_option("--after", *after, "Go on behind the alert with this cursor; 0: from the first")
+  add_filter(*command, *options);
+  const auto after = std::make_shared<std::string>();
+  command
+      ->add_option("--after", *after,
+                   "Go on behind the alert with this cursor; 0: from the first; of several regions "
+                   "each: eu=120,us=47")
+      ->check(CLI::Validator(check_cursors, "CURSOR"))
       ->excludes("--since");
-  watch->footer(
+  command->footer(
       "With --since, the stored ones of that time come first. With --after, all that was stored "
       "behind that alert, in the order of storage; with -o json each alert has its cursor.");
-  watch->callback([options, after, &session] {
-    session.run([&](Client& client) {
-      v1::WatchAlertsRequest request;
-      *request.mutable_filter() = filter_of(*options);
-      if (*after) request.set_after(**after);
-      return client.watch_alerts(
-          request, [] { std::cerr << "picketctl: watching, Ctrl-C ends\n"; },
-          [&](const v1::WatchAlertsResponse& watched) {
-            return print(watched.alert(), session.json, watched.cursor());
-          });
-    });
-  });
+  command->callback([options, after, &session] { watch(session, *options, *after); });
 }
 
 void add_incidents(CLI::App& alerts, Session& session) {
@@ -123,17 +172,18 @@ void add_incidents(CLI::App& alerts, Session& session) {
                        ->fallthrough();
   add_filter(*list, *options);
   list->callback([options, &session] {
-    session.run([&](Client& client) {
-      v1::ListAlertsRequest request;
-      *request.mutable_filter() = filter_of(*options);
+    v1::ListAlertsRequest request;
+    *request.mutable_filter() = filter_of(*options);
+    session.read([&](Client& client, RowSink& rows) {
       Incidents incidents;
       const absl::Status status = client.list_alerts(request, [&](const v1::Alert& alert) {
         incidents.add(alert);
         return true;
       });
       for (const IncidentSummary& incident : incidents.all()) {
-        std::cout << (session.json ? json_line(incident_object(incident)) : incident_text(incident))
-                  << '\n';
+        const uint64_t first_ns = wall_ns(incident.first);
+        rows.add(session.json ? Row(incident_object(incident), first_ns)
+                              : Row(incident_text(incident) + '\n', first_ns));
       }
       return status;
     });
@@ -141,7 +191,7 @@ void add_incidents(CLI::App& alerts, Session& session) {
 }
 
 // What came before and after, in one lineage.
-absl::Status print_story(Client& client, const v1::Alert& shown) {
+absl::Status add_story(Client& client, const v1::Alert& shown, std::string& text) {
   if (!shown.has_incident()) return absl::OkStatus();
   v1::ListAlertsRequest request;
   request.mutable_filter()->set_incident(shown.incident().id());
@@ -151,7 +201,7 @@ absl::Status print_story(Client& client, const v1::Alert& shown) {
     story.push_back(alert);
     return true;
   });
-  std::cout << story_text(story, shown.id());
+  text += story_text(story, shown.id());
   return status;
 }
 
@@ -161,11 +211,15 @@ void add_show(CLI::App& alerts, Session& session) {
       alerts.add_subcommand("show", "One alert, and the story that it belongs to")->fallthrough();
   show->add_option("ID", *id, "Id of the alert, or the beginning of it")->required();
   show->callback([id, &session] {
-    session.run([&](Client& client) {
+    session.read([&](Client& client, RowSink& rows) {
       const auto alert = client.alert(*id);
       if (!alert.ok()) return alert.status();
-      print(*alert, session.json);
-      return session.json ? absl::OkStatus() : print_story(client, *alert);
+      Row row = row_of(*alert, session.json);
+      absl::Status status;
+      if (auto* text = std::get_if<std::string>(&row.content))
+        status = add_story(client, *alert, *text);
+      rows.add(std::move(row));
+      return status;
     });
   });
 }

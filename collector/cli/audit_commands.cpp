@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <fstream>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -96,17 +95,14 @@ class Verification {
   AuditVerifier verifier_;
 };
 
-void print(const Verification& verified, bool json) {
-  if (json) {
-    std::cout << json_line({{"entries", verified.entries()},
-                            {"signed", verified.signed_entries()},
-                            {"key", verified.key()},
-                            {"holds", true}})
-              << '\n';
-    return;
-  }
-  std::cout << fmt::format("audit log: {} entries, the chain holds, {} signed by {}\n",
-                           verified.entries(), verified.signed_entries(), verified.key());
+Row row_of(const Verification& verified, bool json) {
+  if (json)
+    return Row(nlohmann::ordered_json{{"entries", verified.entries()},
+                                      {"signed", verified.signed_entries()},
+                                      {"key", verified.key()},
+                                      {"holds", true}});
+  return Row(fmt::format("audit log: {} entries, the chain holds, {} signed by {}\n",
+                         verified.entries(), verified.signed_entries(), verified.key()));
 }
 
 absl::StatusOr<v1::ListAuditResponse> read_page(Client& client, uint64_t after) {
@@ -116,7 +112,7 @@ absl::StatusOr<v1::ListAuditResponse> read_page(Client& client, uint64_t after) 
   return client.audit(request);
 }
 
-absl::Status verify(Client& client, const VerifyOptions& options, bool json) {
+absl::Status verify(Client& client, const VerifyOptions& options, bool json, RowSink& rows) {
   auto before = recall(options.remember);
   if (!before.ok()) return before.status();
   auto page = read_page(client, 0);
@@ -138,7 +134,7 @@ absl::Status verify(Client& client, const VerifyOptions& options, bool json) {
     if (!page.ok()) return page.status();
   }
   if (absl::Status status = verification.finish(); !status.ok()) return status;
-  print(verification, json);
+  rows.add(row_of(verification, json));
   return remember(options.remember, verification.now());
 }
 
@@ -147,16 +143,19 @@ void add_list(CLI::App& audit, Session& session) {
   CLI::App* list = audit.add_subcommand("list", "Its newest entries, oldest first");
   list->add_option("--limit", *limit, "So many")->capture_default_str()->check(CLI::Range(1, 1000));
   list->fallthrough()->callback([limit, &session] {
-    session.run([&](Client& client) {
+    const auto query = [&](Client& client, RowSink& rows) {
       v1::ListAuditRequest request;
       request.set_limit(*limit);
       const auto response = client.audit(request);
       if (!response.ok()) return response.status();
       for (const v1::AuditEntry& entry : response->entries()) {
-        std::cout << (session.json ? json_line(audit_object(entry)) + '\n' : audit_line(entry));
+        const uint64_t time_ns = wall_ns(entry.time());
+        rows.add(session.json ? Row(audit_object(entry), time_ns)
+                              : Row(audit_line(entry), time_ns));
       }
       return absl::OkStatus();
-    });
+    };
+    session.read(query, {.newest = *limit});
   });
 }
 
@@ -169,12 +168,16 @@ void add_verify(CLI::App& audit, Session& session) {
   command->add_option("--remember", options->remember,
                       "A file for what was seen last: then removed last entries show as well");
   command->fallthrough()->callback([options, &session] {
-    session.run([&](Client& client) {
-      absl::Status status = verify(client, *options, session.json);
-      if (!absl::IsDataLoss(status)) return status;
-      session.fail(kExitInvalid, std::string(status.message()));
-      return absl::OkStatus();
-    });
+    const auto contexts = session.contexts();
+    if (contexts.ok() && contexts->size() > 1 && !(options->key + options->remember).empty())
+      return session.fail(kExitUsage,
+                          fmt::format("each region has a log and a key of its own; give --region "
+                                      "with one of: {}",
+                                      region_names(*contexts)));
+    const auto query = [&](Client& client, RowSink& rows) {
+      return verify(client, *options, session.json, rows);
+    };
+    session.read(query, {}, kExitInvalid);
   });
 }
 

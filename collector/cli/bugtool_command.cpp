@@ -35,20 +35,28 @@ std::string default_name() {
   return fmt::format("picket-bugtool-{}-{}", host.data(), time.data());
 }
 
-// What the collector knows of all nodes, if there is a context for it.
-std::vector<BugFile> fleet(Session& session) {
-  if (session.context_file.empty()) return {};
-  const auto context = load_context(session.context_file);
-  if (!context.ok()) return {{"fleet/status", std::string(context.status().message())}};
-  Client client(*context);
+// What a collector knows of all its nodes.
+void add_fleet(const CliContext& context, std::vector<BugFile>& files) {
+  const std::string folder = context.region.empty() ? "fleet/" : "fleet/" + context.region + "/";
+  Client client(context);
   const auto status = client.status();
-  if (!status.ok()) return {{"fleet/status", std::string(status.status().message())}};
-  std::vector<BugFile> files{{"fleet/status", json_line(status_object(*status)) + '\n'}};
+  files.push_back({folder + "status", status.ok() ? json_line(status_object(*status)) + '\n'
+                                                  : std::string(status.status().message())});
+  if (!status.ok()) return;
   const auto nodes = client.nodes();
   std::string lines;
   if (nodes.ok())
     for (const v1::Node& node : nodes->nodes()) lines += json_line(node_object(node)) + '\n';
-  files.push_back({"fleet/nodes", nodes.ok() ? lines : std::string(nodes.status().message())});
+  files.push_back({folder + "nodes", nodes.ok() ? lines : std::string(nodes.status().message())});
+}
+
+// If there is a context for it.
+std::vector<BugFile> fleet(const Session& session) {
+  if (session.context_file.empty()) return {};
+  const auto contexts = session.contexts();
+  if (!contexts.ok()) return {{"fleet/status", std::string(contexts.status().message())}};
+  std::vector<BugFile> files;
+  for (const CliContext& context : *contexts) add_fleet(context, files);
   return files;
 }
 

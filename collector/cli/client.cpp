@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <mutex>
 
 #include "common/rule_bundle.h"
 #include "common/rule_signature.h"
@@ -14,7 +15,7 @@
 namespace picket {
 namespace {
 
-constexpr std::chrono::seconds kCallTime{30};
+constexpr std::chrono::seconds kCallTime{30};  // of one answer, also of a stream's next one
 constexpr std::chrono::seconds kConnectTime{10};
 
 using Deadline = std::chrono::system_clock::time_point;
@@ -34,9 +35,33 @@ absl::Status from_grpc(const grpc::Status& status, const std::string& address) {
 }  // namespace
 
 struct Client::Impl {
-  std::string address;
+  // A call for as long as it runs, so that cancel() finds it.
+  class Call {
+   public:
+    explicit Call(Impl& impl) : impl_(impl) {
+      const std::lock_guard lock(impl_.mutex);
+      impl_.running = &context;
+      if (impl_.cancelled) context.TryCancel();
+    }
+    ~Call() {
+      const std::lock_guard lock(impl_.mutex);
+      impl_.running = nullptr;
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    grpc::ClientContext context;
+
+   private:
+    Impl& impl_;
+  };
+
+  std::string region, address;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::OperatorService::Stub> stub;
+  std::mutex mutex;  // of what follows
+  grpc::ClientContext* running = nullptr;
+  bool cancelled = false;
 
   // So that a collector that is not there is told apart from one that is slow to answer, and at
   // once.
@@ -61,10 +86,11 @@ struct Client::Impl {
                                 const Request& request,
                                 std::chrono::milliseconds time = kCallTime) {
     if (absl::Status status = connect(); !status.ok()) return status;
-    grpc::ClientContext context;
-    context.set_deadline(in(time));
+    Call now(*this);
+    now.context.set_deadline(in(time));
     Response response;
-    absl::Status status = from_grpc((stub.get()->*method)(&context, request, &response), address);
+    absl::Status status =
+        from_grpc((stub.get()->*method)(&now.context, request, &response), address);
     if (!status.ok()) return status;
     return response;
   }
@@ -77,6 +103,7 @@ Client::Client(const CliContext& context) : impl_(std::make_unique<Impl>()) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  impl_->region = context.region;
   impl_->address = context.collector;
   impl_->channel = grpc::CreateCustomChannel(
       context.collector, channel_credentials(context.tls, context.server_id), arguments);
@@ -85,31 +112,61 @@ Client::Client(const CliContext& context) : impl_(std::make_unique<Impl>()) {
 
 Client::~Client() = default;
 
+const std::string& Client::region() const { return impl_->region; }
+
+void Client::cancel() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->cancelled = true;
+  if (impl_->running != nullptr) impl_->running->TryCancel();
+}
+
+// However many there are, each comes in time or none does any more.
 absl::Status Client::list_alerts(const v1::ListAlertsRequest& request, const OnAlert& on_alert) {
   if (absl::Status status = impl_->connect(); !status.ok()) return status;
-  grpc::ClientContext context;
-  const auto reader = impl_->stub->ListAlerts(&context, request);
+  Impl::Call call(*impl_);
+  grpc::CompletionQueue queue;
+  bool late = false;
+  const auto done = [&] {
+    void* tag = nullptr;
+    bool ok = false;
+    if (queue.AsyncNext(&tag, &ok, in(kCallTime)) != grpc::CompletionQueue::TIMEOUT) return ok;
+    late = true;
+    call.context.TryCancel();
+    queue.Next(&tag, &ok);
+    return false;
+  };
+  const auto reader = impl_->stub->AsyncListAlerts(&call.context, request, &queue, nullptr);
   v1::ListAlertsResponse response;
   bool enough = false;
-  while (!enough && reader->Read(&response)) enough = !on_alert(response.alert());
-  if (enough) context.TryCancel();
-  absl::Status status = from_grpc(reader->Finish(), impl_->address);
-  return enough ? absl::OkStatus() : status;
+  for (bool going = done(); going && !enough;) {
+    reader->Read(&response, nullptr);
+    going = done();
+    if (going) enough = !on_alert(response.alert());
+  }
+  if (enough) call.context.TryCancel();
+  grpc::Status ended;
+  reader->Finish(&ended, nullptr);
+  done();
+  if (enough) return absl::OkStatus();
+  if (late)
+    return absl::DeadlineExceededError(
+        fmt::format("{} sent nothing for {} s", impl_->address, kCallTime.count()));
+  return from_grpc(ended, impl_->address);
 }
 
 absl::Status Client::watch_alerts(const v1::WatchAlertsRequest& request,
                                   const std::function<void()>& on_watching,
                                   const OnWatched& on_alert) {
   if (absl::Status status = impl_->connect(); !status.ok()) return status;
-  grpc::ClientContext context;
-  const auto reader = impl_->stub->WatchAlerts(&context, request);
+  Impl::Call call(*impl_);
+  const auto reader = impl_->stub->WatchAlerts(&call.context, request);
   reader->WaitForInitialMetadata();
   // It came without the key when the call was refused.
-  if (context.GetServerInitialMetadata().contains(kWatchingMetadata)) on_watching();
+  if (call.context.GetServerInitialMetadata().contains(kWatchingMetadata)) on_watching();
   v1::WatchAlertsResponse response;
   bool enough = false;
   while (!enough && reader->Read(&response)) enough = !on_alert(response);
-  if (enough) context.TryCancel();
+  if (enough) call.context.TryCancel();
   absl::Status status = from_grpc(reader->Finish(), impl_->address);
   return enough ? absl::OkStatus() : status;
 }
@@ -153,10 +210,10 @@ absl::StatusOr<v1::RunCommandResponse> Client::run(const v1::RunCommandRequest& 
 absl::StatusOr<v1::PublishPolicyResponse> Client::publish_policy(const std::string& bundle,
                                                                  const std::string& reason) {
   if (absl::Status status = impl_->connect(); !status.ok()) return status;
-  grpc::ClientContext context;
-  context.set_deadline(in(kCallTime));
+  Impl::Call call(*impl_);
+  call.context.set_deadline(in(kCallTime));
   v1::PublishPolicyResponse response;
-  const auto writer = impl_->stub->PublishPolicy(&context, &response);
+  const auto writer = impl_->stub->PublishPolicy(&call.context, &response);
   const std::string id = sha256_hex(bundle);  // only for this call: the collector names it itself
   v1::PublishPolicyRequest request;
   request.set_reason(reason);

@@ -1,5 +1,6 @@
-// The collector's API for picketctl's commands: one call each, blocking, without gRPC types. Owner:
-// main's thread. Errors: the collector's own status; Unavailable means that it was not reached.
+// One collector's API for picketctl's commands: one call each, blocking, without gRPC types. Owner:
+// the thread that asks this collector. Errors: the collector's own status; Unavailable means that
+// it was not reached, DeadlineExceeded that it did not answer in time, and Cancelled is ours.
 #pragma once
 
 #include <functional>
@@ -19,6 +20,10 @@ class Client {
 
   explicit Client(const CliContext& context);
   ~Client();
+
+  const std::string& region() const;
+  // Ends the call that runs and all later ones. Any thread.
+  void cancel();
 
   absl::Status list_alerts(const v1::ListAlertsRequest& request, const OnAlert& on_alert);
   // Until the collector or `on_alert` ends it. `on_watching` is called when nothing can be missed

@@ -1,9 +1,10 @@
-// Where picketctl finds its collector, and who it is there. Read once by main. Errors: with file,
-// line and column.
+// Where picketctl finds its collectors, and who it is there: one collector, or one for each of
+// several regions. Read once by main. Errors: with file, line and column, a line each.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/tls_files.h"
@@ -11,11 +12,20 @@
 namespace picket {
 
 struct CliContext {
+  std::string region;     // of what this collector stores; empty: it has no name
   std::string collector;  // HOST:PORT
   TlsFiles tls;
   std::string server_id;  // SPIFFE id the collector must have
 };
 
-absl::StatusOr<CliContext> load_context(const std::filesystem::path& file);
+// In the order of the file; at least one. Where there are several, each has a name of its own.
+absl::StatusOr<std::vector<CliContext>> load_contexts(const std::filesystem::path& file);
+
+// Of those only the ones with these names, in the order of the file; all when `names` is empty.
+absl::StatusOr<std::vector<CliContext>> select_regions(std::vector<CliContext> contexts,
+                                                       const std::vector<std::string>& names);
+
+// "eu, us"
+std::string region_names(const std::vector<CliContext>& contexts);
 
 }  // namespace picket

@@ -33,22 +33,31 @@ absl::StatusOr<std::vector<DoctorLine>> examine(const Options& options) {
 }
 
 // As the operator who asks: not what the agent's own certificate is worth there.
-DoctorLine check_collector(Session& session) {
-  const auto context = load_context(session.context_file);
-  if (!context.ok()) return {"collector", "failed", std::string(context.status().message())};
-  if (absl::Status status = check_files(context->tls); !status.ok())
-    return {"collector", "failed", std::string(status.message())};
-  const auto status = Client(*context).status();
-  if (!status.ok()) return {"collector", "failed", std::string(status.status().message())};
-  return {"collector", "ok",
-          fmt::format("{} answers, version {}, {} of {} nodes connected", context->collector,
-                      status->version(), status->nodes_connected(), status->nodes())};
+absl::StatusOr<std::string> check_collector(const CliContext& context) {
+  if (absl::Status status = check_files(context.tls); !status.ok()) return status;
+  const auto status = Client(context).status();
+  if (!status.ok()) return status.status();
+  return fmt::format("{} answers, version {}, {} of {} nodes connected", context.collector,
+                     status->version(), status->nodes_connected(), status->nodes());
+}
+
+void add_collectors(const Session& session, std::vector<DoctorLine>& lines) {
+  if (session.context_file.empty()) return;
+  const auto contexts = session.contexts();
+  if (!contexts.ok())
+    return lines.push_back({"collector", "failed", std::string(contexts.status().message())});
+  for (const CliContext& context : *contexts) {
+    const auto words = check_collector(context);
+    const std::string region = context.region.empty() ? "" : context.region + ": ";
+    lines.push_back({"collector", words.ok() ? "ok" : "failed",
+                     region + (words.ok() ? *words : std::string(words.status().message()))});
+  }
 }
 
 void run(const Options& options, Session& session) {
   auto lines = examine(options);
   if (!lines.ok()) return session.fail(kExitFailure, std::string(lines.status().message()));
-  if (!session.context_file.empty()) lines->push_back(check_collector(session));
+  add_collectors(session, *lines);
   for (const DoctorLine& line : *lines) {
     if (line.state == "failed") session.exit_code = kExitFailure;
     if (session.json)

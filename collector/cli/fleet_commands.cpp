@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,24 +19,24 @@ struct CoverageOptions {
   bool system_calls = false;
 };
 
-void print_system_calls(const v1::Node& node, bool json) {
+void add_system_calls(const v1::Node& node, bool json, RowSink& rows) {
   std::map<std::string, const v1::SystemCalls*> calls;
   for (const v1::SystemCalls& group : node.coverage().system_calls())
     for (const std::string& name : group.names()) calls[name] = &group;
-  if (!json) std::cout << system_calls_text(node, calls);
+  if (!json) rows.add(Row(system_calls_text(node, calls)));
   for (const auto& [name, group] : calls)
-    if (json) std::cout << json_line(system_call_object(node, name, *group)) << '\n';
+    if (json) rows.add(Row(system_call_object(node, name, *group)));
 }
 
-void print_coverage(const v1::Node& node, bool json) {
+void add_coverage_of(const v1::Node& node, bool json, RowSink& rows) {
   if (!json) {
-    std::cout << coverage_text(node);
+    rows.add(Row(coverage_text(node)));
     return;
   }
   for (const v1::CoverageLine& line : node.coverage().lines())
-    std::cout << json_line(coverage_line_object(node, line)) << '\n';
+    rows.add(Row(coverage_line_object(node, line)));
   for (const v1::RuleGap& gap : node.coverage().rule_gaps())
-    std::cout << json_line(rule_gap_object(node, gap)) << '\n';
+    rows.add(Row(rule_gap_object(node, gap)));
 }
 
 // A node is asked for by its SPIFFE id or the name in it.
@@ -57,17 +56,18 @@ std::string output_line(const v1::OutputHealth& output) {
   return line + "\n";
 }
 
-void print_status(const v1::GetStatusResponse& status) {
-  std::cout << fmt::format(
-      "collector {}, started {}\n  alerts     {}\n  nodes      {} of {} connected\n",
-      printable(status.version()), time_text(status.started()), status.alerts(),
-      status.nodes_connected(), status.nodes());
+std::string status_text(const v1::GetStatusResponse& status) {
+  std::string text =
+      fmt::format("collector {}, started {}\n  alerts     {}\n  nodes      {} of {} connected\n",
+                  printable(status.version()), time_text(status.started()), status.alerts(),
+                  status.nodes_connected(), status.nodes());
   if (status.nodes_blind() != 0)
-    std::cout << fmt::format("  BLIND      {}: picketctl nodes\n", status.nodes_blind());
+    text += fmt::format("  BLIND      {}: picketctl nodes\n", status.nodes_blind());
   for (const auto& [reason, count] : status.refused()) {
-    std::cout << fmt::format("  refused    {} {}\n", count, printable(reason));
+    text += fmt::format("  refused    {} {}\n", count, printable(reason));
   }
-  for (const v1::OutputHealth& output : status.outputs()) std::cout << output_line(output);
+  for (const v1::OutputHealth& output : status.outputs()) text += output_line(output);
+  return text;
 }
 
 void add_nodes(CLI::App& app, Session& session) {
@@ -77,12 +77,11 @@ void add_nodes(CLI::App& app, Session& session) {
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
   nodes->fallthrough()->callback([gaps, &session] {
-    session.run([&](Client& client) {
+    session.read([&](Client& client, RowSink& rows) {
       const auto response = client.nodes(*gaps);
       if (!response.ok()) return response.status();
-      for (const v1::Node& node : response->nodes()) {
-        std::cout << (session.json ? json_line(node_object(node)) + '\n' : node_text(node));
-      }
+      for (const v1::Node& node : response->nodes())
+        rows.add(session.json ? Row(node_object(node)) : Row(node_text(node)));
       return absl::OkStatus();
     });
   });
@@ -95,15 +94,15 @@ void add_coverage(CLI::App& app, Session& session) {
   coverage->add_flag("--syscalls", asked->system_calls,
                      "Every system call of the node's kernel: watched, ignored and why, unknown");
   coverage->fallthrough()->callback([asked, &session] {
-    session.run([&](Client& client) -> absl::Status {
+    session.read([&](Client& client, RowSink& rows) -> absl::Status {
       const auto response = client.nodes();
       if (!response.ok()) return response.status();
       bool found = asked->node.empty();
       for (const v1::Node& node : response->nodes()) {
         if (!is_node(node, asked->node)) continue;
         found = true;
-        asked->system_calls ? print_system_calls(node, session.json)
-                            : print_coverage(node, session.json);
+        asked->system_calls ? add_system_calls(node, session.json, rows)
+                            : add_coverage_of(node, session.json, rows);
       }
       if (found) return absl::OkStatus();
       return absl::NotFoundError(fmt::format("no node \"{}\"", asked->node));
@@ -114,14 +113,10 @@ void add_coverage(CLI::App& app, Session& session) {
 void add_status(CLI::App& app, Session& session) {
   CLI::App* status = app.add_subcommand("status", "The collector in a few lines");
   status->fallthrough()->callback([&session] {
-    session.run([&](Client& client) {
+    session.read([&](Client& client, RowSink& rows) {
       const auto response = client.status();
       if (!response.ok()) return response.status();
-      if (session.json) {
-        std::cout << json_line(status_object(*response)) << '\n';
-      } else {
-        print_status(*response);
-      }
+      rows.add(session.json ? Row(status_object(*response)) : Row(status_text(*response)));
       return absl::OkStatus();
     });
   });

@@ -24,10 +24,18 @@ int main(int argc, char** argv) {
   static picket::RefusalCounts refusals;  // takes gRPC's own log off the terminal
   picket::count_refusals(refusals);
 
-  CLI::App app{"picketctl: alerts, workspaces and nodes of a Picket collector; rules"};
+  CLI::App app{"picketctl: alerts, workspaces and nodes of Picket collectors; rules"};
   picket::Session session;
-  app.add_option("--context", session.context_file, "Which collector, and who you are (YAML)")
+  app.add_option("--context", session.context_file,
+                 "Which collector, or one for each region, and who you are (YAML)")
       ->envname("PICKET_CONTEXT");
+  app.add_option("--region", session.regions,
+                 "Only these regions of the context, as in eu,us; without it all that it has. A "
+                 "change goes to one only")
+      ->delimiter(',')
+      ->take_all()
+      ->allow_extra_args(false)
+      ->type_name("NAME");
   app.add_option_function<std::string>(
          "-o,--output", [&](const std::string& format) { session.json = format == "json"; },
          "text, or json: one object per line")
@@ -42,7 +50,8 @@ int main(int argc, char** argv) {
       "  3  validation found errors\n"
       "  4  cannot connect; also when the collector does not trust your certificate, because it "
       "hangs up without a word\n"
-      "  5  denied");
+      "  5  denied\n"
+      "Of several regions, that of the first that failed; what the others answered was printed.");
   picket::add_alert_commands(app, session);
   picket::add_workspace_commands(app, session);
   picket::add_agent_commands(app, session);

@@ -58,14 +58,17 @@ std::string options_text(const CLI::App& command, bool with_help) {
   return written;
 }
 
-// The footer of --help: a title, then a line for each code, its number first.
+// The footer of --help: a title, then a line for each code, its number first, then a paragraph.
 std::string exit_status(const std::string& footer) {
   std::string written;
   const std::vector<std::string> lines = absl::StrSplit(footer, '\n');
   for (const std::string& line : lines) {
     const std::vector<std::string> parts =
         absl::StrSplit(line, absl::MaxSplits("  ", 2), absl::SkipEmpty());
-    if (parts.size() == 2) written += paragraph(bold(parts[0]), parts[1]);
+    if (parts.size() == 2)
+      written += paragraph(bold(parts[0]), parts[1]);
+    else if (!written.empty())
+      written += fmt::format(".PP\n{}\n", text(line));
   }
   return written;
 }

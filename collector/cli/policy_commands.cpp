@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -58,18 +57,15 @@ CLI::Option* add_reason(CLI::App& command, std::string& reason) {
 }
 
 absl::Status publish(Client& client, const std::string& bundle, const std::string& reason,
-                     bool json) {
+                     bool json, RowSink& rows) {
   const auto response = client.publish_policy(bundle, reason);
   if (!response.ok()) return response.status();
-  if (json) {
-    std::cout << json_line(published_object(*response)) << '\n';
-    return absl::OkStatus();
-  }
-  std::cout << fmt::format(
-      "bundle {} (serial {}) is kept, no node has it yet (audit entry {}); to hand it out: "
-      "picketctl policy rollout {}\n",
-      short_id(response->bundle().bundle_id()), response->bundle().serial(),
-      printable(response->audit_id()), response->bundle().serial());
+  rows.add(
+      json ? Row(published_object(*response))
+           : Row(fmt::format("bundle {} (serial {}) is kept, no node has it yet (audit entry "
+                             "{}); to hand it out: picketctl policy rollout {}\n",
+                             short_id(response->bundle().bundle_id()), response->bundle().serial(),
+                             printable(response->audit_id()), response->bundle().serial())));
   return absl::OkStatus();
 }
 
@@ -83,8 +79,9 @@ void add_publish(CLI::App& policy, Session& session) {
   command->fallthrough()->callback([options, &session] {
     const auto bundle = pack(options->folder);
     if (!bundle.ok()) return session.fail(kExitInvalid, std::string(bundle.status().message()));
-    session.run(
-        [&](Client& client) { return publish(client, *bundle, options->reason, session.json); });
+    session.act([&](Client& client, RowSink& rows) {
+      return publish(client, *bundle, options->reason, session.json, rows);
+    });
   });
 }
 
@@ -95,23 +92,27 @@ std::string check_label(const std::string& label) {
   return whole ? "" : fmt::format("\"{}\" is no label; KEY=VALUE expected", label);
 }
 
-absl::Status change(Client& client, const v1::ChangePolicyRequest& request, bool json) {
-  const auto response = client.change_policy(request);
-  if (!response.ok()) return response.status();
-  if (json) {
-    std::cout << json_line(changed_object(*response)) << '\n';
-  } else if (request.has_rollout()) {
-    std::cout << fmt::format(
-        "bundle {} (serial {}) is offered to {} connected nodes, to others when they come (audit "
-        "entry {}); what becomes of it: picketctl policy status\n",
-        short_id(response->bundle().bundle_id()), response->bundle().serial(), response->nodes(),
-        printable(response->audit_id()));
-  } else {
-    std::cout << fmt::format(
+std::string changed_text(const v1::ChangePolicyRequest& request,
+                         const v1::ChangePolicyResponse& response) {
+  if (!request.has_rollout())
+    return fmt::format(
         "the rollout goes to no further node; those that have it keep it (audit entry {})\n",
-        printable(response->audit_id()));
-  }
-  return absl::OkStatus();
+        printable(response.audit_id()));
+  return fmt::format(
+      "bundle {} (serial {}) is offered to {} connected nodes, to others when they come (audit "
+      "entry {}); what becomes of it: picketctl policy status\n",
+      short_id(response.bundle().bundle_id()), response.bundle().serial(), response.nodes(),
+      printable(response.audit_id()));
+}
+
+void change(Session& session, const v1::ChangePolicyRequest& request) {
+  session.act([&](Client& client, RowSink& rows) {
+    const auto response = client.change_policy(request);
+    if (response.ok())
+      rows.add(session.json ? Row(changed_object(*response))
+                            : Row(changed_text(request, *response)));
+    return response.status();
+  });
 }
 
 void add_rollout(CLI::App& policy, Session& session) {
@@ -151,7 +152,7 @@ void add_rollout(CLI::App& policy, Session& session) {
   add_reason(*command, *reason);
   command->fallthrough()->callback([request, reason, &session] {
     request->set_reason(*reason);
-    session.run([&](Client& client) { return change(client, *request, session.json); });
+    change(session, *request);
   });
 }
 
@@ -163,60 +164,60 @@ void add_halt(CLI::App& policy, Session& session) {
     v1::ChangePolicyRequest request;
     request.mutable_halt();
     request.set_reason(*reason);
-    session.run([&](Client& client) { return change(client, request, session.json); });
+    change(session, request);
   });
 }
 
-// Runs `print` on what the collector answers.
-using Print = std::function<void(const v1::GetPolicyResponse&, bool json)>;
+// What of a collector's answer is shown.
+using AddRows = std::function<void(const v1::GetPolicyResponse&, bool json, RowSink&)>;
 
-void show(Session& session, const std::string& version, const Print& print) {
-  session.run([&](Client& client) {
+void show(Session& session, const std::string& version, const AddRows& add_rows) {
+  session.read([&](Client& client, RowSink& rows) {
     const auto response = client.policy(version);
-    if (response.ok()) print(*response, session.json);
+    if (response.ok()) add_rows(*response, session.json, rows);
     return response.status();
   });
 }
 
-void print_versions(const v1::GetPolicyResponse& policy, bool json) {
+void add_versions(const v1::GetPolicyResponse& policy, bool json, RowSink& rows) {
   for (const v1::RuleBundleInfo& version : policy.versions())
-    std::cout << (json ? json_line(version_object(version, policy)) + '\n'
-                       : version_text(version, policy));
+    rows.add(json ? Row(version_object(version, policy)) : Row(version_text(version, policy)));
 }
 
-void print_version(const v1::GetPolicyResponse& policy, bool json) {
+void add_version(const v1::GetPolicyResponse& policy, bool json, RowSink& rows) {
   if (!json) {
-    std::cout << version_text(policy.version(), policy);
+    std::string text = version_text(policy.version(), policy);
     std::istringstream lines(policy.signature());
-    for (std::string line; std::getline(lines, line);) std::cout << "  " << printable(line) << '\n';
+    for (std::string line; std::getline(lines, line);)
+      text += fmt::format("  {}\n", printable(line));
+    rows.add(Row(std::move(text)));
     return;
   }
   auto object = version_object(policy.version(), policy);
   object["signature"] = policy.signature();
-  std::cout << json_line(object) << '\n';
+  rows.add(Row(std::move(object)));
 }
 
-void print_status(const v1::GetPolicyResponse& policy, bool json) {
-  if (!json) std::cout << rollout_text(policy);
+void add_status(const v1::GetPolicyResponse& policy, bool json, RowSink& rows) {
+  if (!json) rows.add(Row(rollout_text(policy)));
   for (const v1::PolicyNode& node : policy.nodes())
-    std::cout << (json ? json_line(policy_node_object(node, policy)) + '\n'
-                       : policy_node_text(node, policy));
+    rows.add(json ? Row(policy_node_object(node, policy)) : Row(policy_node_text(node, policy)));
 }
 
 void add_views(CLI::App& policy, Session& session) {
   policy.add_subcommand("list", "The versions that the collector has, and who shall have them")
       ->fallthrough()
-      ->callback([&session] { show(session, "", print_versions); });
+      ->callback([&session] { show(session, "", add_versions); });
   policy
       .add_subcommand("status",
                       "The rollout, and what became of the rules and waivers on each node")
       ->fallthrough()
-      ->callback([&session] { show(session, "", print_status); });
+      ->callback([&session] { show(session, "", add_status); });
   const auto version = std::make_shared<std::string>();
   CLI::App* one =
       policy.add_subcommand("show", "A version: its files with their hashes, and its signature");
   one->add_option("VERSION", *version, "Serial, or the beginning of a bundle's id")->required();
-  one->fallthrough()->callback([version, &session] { show(session, *version, print_version); });
+  one->fallthrough()->callback([version, &session] { show(session, *version, add_version); });
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -79,18 +78,18 @@ absl::StatusOr<v1::SignedWaiver> sign(const v1::Waiver& waiver, const std::files
   return result;
 }
 
-absl::Status change(Client& client, const v1::ChangePolicyRequest& request, bool json) {
-  const auto response = client.change_policy(request);
-  if (!response.ok()) return response.status();
-  if (json) {
-    std::cout << json_line(changed_object(*response)) << '\n';
-  } else {
-    std::cout << fmt::format(
-        "the waivers are on their way to {} connected nodes, to others when they come (audit "
-        "entry {}); what becomes of them: picketctl policy status\n",
-        response->nodes(), printable(response->audit_id()));
-  }
-  return absl::OkStatus();
+void change(Session& session, const v1::ChangePolicyRequest& request) {
+  session.act([&](Client& client, RowSink& rows) {
+    const auto response = client.change_policy(request);
+    if (!response.ok()) return response.status();
+    rows.add(session.json
+                 ? Row(changed_object(*response))
+                 : Row(fmt::format("the waivers are on their way to {} connected nodes, to others "
+                                   "when they come (audit entry {}); what becomes of them: "
+                                   "picketctl policy status\n",
+                                   response->nodes(), printable(response->audit_id()))));
+    return absl::OkStatus();
+  });
 }
 
 // The waiver's reason is the order's as well: it stands in the audit log and with each node.
@@ -132,7 +131,7 @@ void add_add(CLI::App& waivers, Session& session) {
     v1::ChangePolicyRequest request;
     request.set_reason(made->reason());
     *request.mutable_add_waiver() = *std::move(signed_waiver);
-    session.run([&](Client& client) { return change(client, request, session.json); });
+    change(session, request);
   });
 }
 
@@ -147,20 +146,19 @@ void add_remove(CLI::App& waivers, Session& session) {
     v1::ChangePolicyRequest request;
     request.set_reason(*reason);
     request.set_remove_waiver(*name);
-    session.run([&](Client& client) { return change(client, request, session.json); });
+    change(session, request);
   });
 }
 
 void add_list(CLI::App& waivers, Session& session) {
   CLI::App* command = waivers.add_subcommand("list", "Who answers for which alerts until when");
   command->fallthrough()->callback([&session] {
-    session.run([&](Client& client) {
+    session.read([&](Client& client, RowSink& rows) {
       const auto response = client.policy();
       if (!response.ok()) return response.status();
       const uint64_t now_ns = SystemClock().wall_ns();
       for (const v1::KeptWaiver& kept : response->policy().waivers())
-        std::cout << (session.json ? json_line(waiver_object(kept, now_ns)) + '\n'
-                                   : waiver_text(kept, now_ns));
+        rows.add(session.json ? Row(waiver_object(kept, now_ns)) : Row(waiver_text(kept, now_ns)));
       return absl::OkStatus();
     });
   });

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -13,12 +13,13 @@
 namespace picket {
 namespace {
 
-void print(const v1::NodeWorkspace& workspace, bool json, bool whole) {
-  if (json) {
-    std::cout << json_line(workspace_status_object(workspace)) << '\n';
-  } else {
-    std::cout << (whole ? workspace_text(workspace) : workspace_line(workspace));
-  }
+Row row_of(const v1::NodeWorkspace& workspace, bool json, bool whole) {
+  if (json) return Row(workspace_status_object(workspace));
+  return Row(whole ? workspace_text(workspace) : workspace_line(workspace));
+}
+
+bool is_gone(const v1::NodeWorkspace& workspace) {
+  return workspace.status().state() == v1::WORKSPACE_STATE_GONE;
 }
 
 void add_list(CLI::App& workspace, Session& session) {
@@ -26,14 +27,11 @@ void add_list(CLI::App& workspace, Session& session) {
   CLI::App* list = workspace.add_subcommand("list", "Workspaces that run or are frozen");
   list->add_flag("--all", *all, "Also those that are gone");
   list->fallthrough()->callback([all, &session] {
-    session.run([&](Client& client) {
+    session.read([&](Client& client, RowSink& rows) {
       const auto response = client.workspaces("");
       if (!response.ok()) return response.status();
-      for (const v1::NodeWorkspace& next : response->workspaces()) {
-        if (*all || next.status().state() != v1::WORKSPACE_STATE_GONE) {
-          print(next, session.json, false);
-        }
-      }
+      for (const v1::NodeWorkspace& next : response->workspaces())
+        if (*all || !is_gone(next)) rows.add(row_of(next, session.json, false));
       return absl::OkStatus();
     });
   });
@@ -44,26 +42,32 @@ void add_show(CLI::App& workspace, Session& session) {
   CLI::App* show = workspace.add_subcommand("show", "Everything known about one workspace");
   show->add_option("WORKSPACE", *asked, "Id, the beginning of it, or name")->required();
   show->fallthrough()->callback([asked, &session] {
-    session.run([&](Client& client) {
+    session.read([&](Client& client, RowSink& rows) {
       const auto response = client.workspaces(*asked);
       if (!response.ok()) return response.status();
-      for (const v1::NodeWorkspace& next : response->workspaces()) print(next, session.json, true);
+      for (const v1::NodeWorkspace& next : response->workspaces())
+        rows.add(row_of(next, session.json, true));
       return absl::OkStatus();
     });
   });
 }
 
-absl::Status order(Client& client, const v1::RunCommandRequest& request, bool json) {
+// Where it can be given to a node.
+absl::Status find(Client& client, const std::string& workspace) {
+  const auto response = client.workspaces(workspace);
+  if (!response.ok()) return response.status();
+  if (!std::ranges::all_of(response->workspaces(), is_gone)) return absl::OkStatus();
+  return absl::NotFoundError(fmt::format("workspace \"{}\" is gone", workspace));
+}
+
+absl::Status order(Client& client, const v1::RunCommandRequest& request, bool json, RowSink& rows) {
   const auto response = client.run(request);
   if (!response.ok()) return response.status();
   const v1::CommandResult& result = response->result();
-  if (json) {
-    std::cout << json_line(command_object(*response)) << '\n';
-  } else {
-    std::cout << fmt::format("{}{} (in {} us, audit entry {})\n", printable(result.detail()),
-                             result.dry_run() ? " (dry run: nothing was done)" : "",
-                             result.took_us(), printable(response->audit_id()));
-  }
+  rows.add(json ? Row(command_object(*response))
+                : Row(fmt::format("{}{} (in {} us, audit entry {})\n", printable(result.detail()),
+                                  result.dry_run() ? " (dry run: nothing was done)" : "",
+                                  result.took_us(), printable(response->audit_id()))));
   if (result.ok()) return absl::OkStatus();
   return absl::InternalError(
       fmt::format("the node could not do it: {}", printable(result.detail())));
@@ -87,14 +91,14 @@ void add_action(CLI::App& workspace, Session& session, const char* name, const c
       ->capture_default_str()
       ->check(CLI::Range(1, 600));
   command->fallthrough()->callback([options, action, &session] {
-    session.run([&](Client& client) {
-      v1::RunCommandRequest request;
-      request.set_action(action);
-      request.set_workspace(options->workspace);
-      request.set_reason(options->reason);
-      request.set_timeout_ms(options->timeout_seconds * 1000);
-      return order(client, request, session.json);
-    });
+    v1::RunCommandRequest request;
+    request.set_action(action);
+    request.set_workspace(options->workspace);
+    request.set_reason(options->reason);
+    request.set_timeout_ms(options->timeout_seconds * 1000);
+    session.act(
+        [&](Client& client, RowSink& rows) { return order(client, request, session.json, rows); },
+        [&](Client& client) { return find(client, options->workspace); });
   });
 }
 

@@ -1,4 +1,4 @@
-// The collector's configuration and picketctl's context: what is refused, and where it says so.
+// The collector's configuration: what is refused, and where it says so.
 #include "collector/app/config.h"
 
 #include <gmock/gmock.h>
@@ -8,7 +8,6 @@
 #include <fstream>
 
 #include "collector/auth/access.h"
-#include "collector/cli/context.h"
 
 namespace picket {
 namespace {
@@ -114,15 +113,6 @@ TEST_F(CollectorConfigTest, RefusesWhatIsNoYaml) {
   EXPECT_THAT(problem("listen: [unclosed\n"), HasSubstr("c.yaml:"));
   EXPECT_EQ(load_collector_config(folder_ / "none.yaml").status().code(),
             absl::StatusCode::kNotFound);
-}
-
-TEST_F(CollectorConfigTest, AContextNeedsEveryPart) {
-  std::ofstream(file_) << "collector: localhost:7420\nca: ca.crt\ncert: a.crt\nkey: a.key\n";
-  const auto context = load_context(file_);
-  EXPECT_THAT(std::string(context.status().message()), HasSubstr("server_id"));
-  std::ofstream(file_, std::ios::app) << "server_id: spiffe://picket/collector/c\n";
-  ASSERT_TRUE(load_context(file_).ok());
-  EXPECT_EQ(load_context(file_)->tls.ca, folder_ / "ca.crt");
 }
 
 TEST_F(CollectorConfigTest, ReadsWhoIsLimitedToWhat) {
