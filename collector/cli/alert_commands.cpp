@@ -96,12 +96,13 @@ using Cursors = std::map<std::string, uint64_t>;
 
 std::optional<Cursors> parse_cursors(const std::string& text) {
   Cursors cursors;
-  for (const std::string_view each : absl::StrSplit(text, ',')) {
+  const std::vector<std::string> all = absl::StrSplit(text, ',');
+  for (const std::string& each : all) {
     const size_t equals = each.find('=');
-    const std::string_view number = equals == each.npos ? each : each.substr(equals + 1);
-    const std::string region(equals == each.npos ? "" : each.substr(0, equals));
+    const bool named = equals != each.npos;
     uint64_t cursor = 0;
-    if (!absl::SimpleAtoi(number, &cursor) || !cursors.emplace(region, cursor).second)
+    if (!absl::SimpleAtoi(named ? each.substr(equals + 1) : each, &cursor) ||
+        !cursors.emplace(named ? each.substr(0, equals) : "", cursor).second)
       return std::nullopt;
   }
   return cursors;

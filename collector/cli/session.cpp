@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_split.h"
 #include "common/alert_json.h"
@@ -77,8 +78,8 @@ absl::StatusOr<Session::Contexts> Session::contexts() const {
 Session::Contexts Session::load() {
   auto found = contexts();
   if (found.ok()) return *std::move(found);
-  for (const std::string_view line : absl::StrSplit(found.status().message(), '\n'))
-    fail(kExitUsage, line);
+  const std::vector<std::string> lines = absl::StrSplit(found.status().message(), '\n');
+  for (const std::string& line : lines) fail(kExitUsage, line);
   return {};
 }
 
@@ -86,7 +87,7 @@ Session::Contexts Session::load() {
 Session::Contexts Session::fit(Contexts contexts) {
   std::erase_if(contexts, [&](const CliContext& context) {
     const absl::Status status = check_files(context.tls);
-    if (!status.ok()) fail(context, kExitUsage, status.message());
+    if (!status.ok()) fail(context, kExitUsage, std::string(status.message()));
     return !status.ok();
   });
   return contexts;
@@ -117,7 +118,7 @@ void Session::report(const Contexts& contexts, const std::vector<absl::Status>& 
     const absl::Status& status = statuses[i];
     if (status.ok() || (found && absl::IsNotFound(status))) continue;
     fail(contexts[i], absl::IsDataLoss(status) ? data_loss : exit_code_of(status),
-         status.message());
+         std::string(status.message()));
   }
 }
 

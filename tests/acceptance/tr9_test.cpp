@@ -350,6 +350,7 @@ TEST_F(TR9, OneThatDoesNotAnswerHidesNobody) {
   eu_.collector->signal(SIGTERM);
   EXPECT_THAT(next(words), StartsWith("picketctl: eu: "));
   EXPECT_EQ((*watch)->wait().value_or(-1), kNoConnection);
+  ASSERT_TRUE(eu_.collector->wait().ok());
 
   // One that is there and says nothing.
   start(us_);

@@ -124,7 +124,7 @@ TEST(Merge, AWatchWaitsForNobody) {
                 EXPECT_EQ(fmt::format("{} {}", i, words), "0 watching");
               },
               [&](size_t i, const absl::Status& status) {
-                seen.push_back(fmt::format("{} ended: {}", i, status.message()));
+                seen.push_back(fmt::format("{} ended: {}", i, std::string(status.message())));
                 if (i == 0) talker_may_end.set_value();
               }});
   EXPECT_THAT(seen, ElementsAre("second", "first", "0 ended: gone", "last", "1 ended: "));
